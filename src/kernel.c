@@ -1,0 +1,314 @@
+/* prctl(2) and the few system calls beside it. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* unshare(2) */
+#endif
+#include "lp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/capability.h>
+#include <sys/fsuid.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* ---- which capabilities the kernel has ---- */
+
+/* The highest that is known to exist. Kernels without CAPBSET_READ are older
+ * than any we run on, and that came when there were 34. */
+#define SURE 33
+static unsigned highest = SURE;
+
+static void forget(void)
+{
+    highest = SURE;
+}
+
+/* A child may live behind another filter than its parent. */
+__attribute__((constructor)) static void forget_after_fork(void)
+{
+    (void)pthread_atfork(NULL, NULL, forget); /* fails for want of memory only */
+}
+
+/* ---- prctl(2) ---- */
+
+/* The system call itself: glibc's prctl() returns an int, and takes what it was
+ * not given from wherever a register was left. */
+long lp_prctl(int option, unsigned long arg2, unsigned long arg3,
+              unsigned long arg4, unsigned long arg5)
+{
+    if (option == PR_SET_SECCOMP)
+        forget(); /* the kernel may answer differently from now on */
+    return syscall(SYS_prctl, (unsigned long)option, arg2, arg3, arg4, arg5);
+}
+
+static struct lp_answer answer(long result, uint64_t value)
+{
+    return (struct lp_answer){.failed = result == -1, .value = value};
+}
+
+struct lp_answer lp_ask(int option, unsigned long arg2, unsigned long arg3)
+{
+    long result = lp_prctl(option, arg2, arg3, 0, 0);
+
+    return answer(result, (unsigned long)result);
+}
+
+/* Room for whatever size of number a kernel writes through a pointer. */
+union out {
+    uint64_t u64;
+    unsigned long word;
+    unsigned int integer;
+    uint32_t half[2];
+};
+
+#define POINTER(variable) ((unsigned long)&(variable))
+
+struct lp_answer lp_ask_int(int option)
+{
+    union out out = {0};
+    long result = lp_prctl(option, POINTER(out), 0, 0, 0);
+
+    return answer(result, out.integer);
+}
+
+struct lp_answer lp_ask_long(int option)
+{
+    union out out = {0};
+    long result = lp_prctl(option, POINTER(out), 0, 0, 0);
+
+    return answer(result, out.word);
+}
+
+struct lp_answer lp_get_cfi(unsigned long kind)
+{
+    union out out = {0};
+    long result = lp_prctl(PR_GET_CFI, kind, POINTER(out), 0, 0);
+
+    return answer(result, out.word);
+}
+
+/* A 64-bit kernel writes eight bytes to a 32-bit process too, where the address
+ * is in the half that is not zero. */
+struct lp_answer lp_get_tid_address(void)
+{
+    union out out = {0};
+    long result = lp_prctl(PR_GET_TID_ADDRESS, POINTER(out), 0, 0, 0);
+
+    if (sizeof(long) == 8)
+        return answer(result, out.u64);
+    return answer(result, out.half[0] ? out.half[0] : out.half[1]);
+}
+
+struct lp_answer lp_sched_core_get(unsigned long pid)
+{
+    union out out = {0};
+    long result = lp_prctl(PR_SCHED_CORE, LP_SCHED_CORE_GET, pid, 0, POINTER(out));
+
+    return answer(result, out.u64);
+}
+
+/* The first line of a file under /proc, as a number. */
+static int proc_number(const char *path, unsigned long *number)
+{
+    char text[32];
+    char *end;
+    ssize_t length;
+    int saved;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return -1;
+    length = read(fd, text, sizeof text - 1);
+    saved = errno;
+    (void)close(fd); /* nothing was written: there is nothing it could lose */
+    errno = saved;
+    if (length <= 0)
+        return -1;
+    text[length] = '\0';
+    errno = 0;
+    *number = strtoul(text, &end, 10);
+    return errno == 0 && end != text ? 0 : -1;
+}
+
+/* A slack within 4095 of the largest number looks like an error: /proc tells
+ * whether it is one. */
+static bool is_slack(unsigned long slack)
+{
+    char path[64];
+    unsigned long found;
+
+    (void)snprintf(path, sizeof path, "/proc/%ld/timerslack_ns", (long)syscall(SYS_gettid));
+    return proc_number(path, &found) == 0 && found == slack;
+}
+
+struct lp_answer lp_get_timerslack(void)
+{
+    int saved = errno;
+    long result = lp_prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
+    int error = errno;
+
+    if (result != -1)
+        return answer(result, (unsigned long)result);
+    if (is_slack(-(unsigned long)error)) {
+        errno = saved;
+        return answer(0, -(unsigned long)error);
+    }
+    errno = error;
+    return answer(-1, 0);
+}
+
+/* The kernel looks at the policy after it has changed the state: ask first. */
+long lp_set_mce_kill(unsigned long policy)
+{
+    if (policy > LP_MCE_KILL_DEFAULT) {
+        errno = EINVAL;
+        return -1;
+    }
+    return lp_prctl(PR_MCE_KILL, LP_MCE_KILL_SET, policy, 0, 0);
+}
+
+/* parent: whose child the caller must still be afterwards, or -1. */
+long lp_set_pdeathsig(unsigned long signal, pid_t parent)
+{
+    long result = lp_prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0);
+
+    if (result != -1 && parent != -1 && getppid() != parent) {
+        errno = ESRCH;
+        return -1;
+    }
+    return result;
+}
+
+long lp_set_seccomp(unsigned long mode, const void *program, size_t instructions)
+{
+    struct sock_fprog filter = {
+        .len = (unsigned short)instructions,
+        .filter = (struct sock_filter *)program,
+    };
+
+    return lp_prctl(PR_SET_SECCOMP, mode, program ? POINTER(filter) : 0, 0, 0);
+}
+
+/* The kernel does not tell who may trace: remember it, for this process alone.
+ * Not per thread: the kernel keeps it per process too. */
+static struct {
+    pid_t process;
+    long tracer;
+} ptracer;
+
+long lp_set_ptracer(unsigned long pid)
+{
+    long result = lp_prctl(PR_SET_PTRACER, pid, 0, 0, 0);
+
+    if (result != -1) {
+        ptracer.tracer = (long)pid;
+        ptracer.process = getpid();
+    }
+    return result;
+}
+
+long lp_get_ptracer(void)
+{
+    return ptracer.process == getpid() ? ptracer.tracer : getppid();
+}
+
+/* setfsuid(2) answers the former id whether it worked or not; -1 is no id, so
+ * that it changes nothing. */
+uid_t lp_getfsuid(void)
+{
+    return (uid_t)setfsuid((uid_t)-1);
+}
+
+gid_t lp_getfsgid(void)
+{
+    return (gid_t)setfsgid((gid_t)-1);
+}
+
+/* The kernel does not say why it left the id as it was: who has the capability
+ * was refused an id that is not mapped here. */
+static long fs_result(bool done, unsigned cap)
+{
+    struct lp_caps caps;
+
+    if (done)
+        return 0;
+    errno = lp_capget(&caps) == 0 && caps.set[LP_EFFECTIVE] & LP_BIT(cap) ? EINVAL : EPERM;
+    return -1;
+}
+
+long lp_setfsuid(uid_t uid)
+{
+    (void)setfsuid(uid); /* the former id */
+    return fs_result(lp_getfsuid() == uid, LP_CAP_setuid);
+}
+
+long lp_setfsgid(gid_t gid)
+{
+    (void)setfsgid(gid);
+    return fs_result(lp_getfsgid() == gid, LP_CAP_setgid);
+}
+
+/* ---- threads ---- */
+
+extern char __libc_single_threaded __attribute__((weak)); /* glibc 2.32 */
+
+static unsigned counted_threads(void)
+{
+    struct stat task;
+
+    /* A directory has two links and one for each thread in it. */
+    if (stat("/proc/self/task", &task) != 0 || task.st_nlink < 3)
+        return 1;
+    return (unsigned)task.st_nlink - 2;
+}
+
+unsigned lp_other_threads(void)
+{
+    int saved = errno;
+    unsigned others = 0;
+
+    if (&__libc_single_threaded && __libc_single_threaded)
+        return 0;
+    /* Refused, and nothing else, when there are more. */
+    if (unshare(CLONE_THREAD) != 0) {
+        bool more = errno == EINVAL;
+
+        others = counted_threads() - 1;
+        if (more && others == 0) /* no /proc */
+            others = 1;
+    }
+    errno = saved;
+    return others;
+}
+
+/* ---- capabilities ---- */
+
+static bool readable(unsigned cap)
+{
+    return lp_prctl(PR_CAPBSET_READ, cap, 0, 0, 0) != -1;
+}
+
+/* Only a kernel that answers for chown, and not for this one, lacks it: a filter
+ * that refuses everything says nothing about what there is. */
+bool lp_knows(unsigned cap)
+{
+    int saved = errno;
+    bool known = cap <= highest;
+
+    if (!known && cap < LP_CAPS) {
+        if (readable(cap)) {
+            highest = cap;
+            known = true;
+        } else if (errno != EINVAL || !readable(LP_CAP_chown)) {
+            known = lp_cap_name(cap) != NULL;
+        }
+    }
+    errno = saved;
+    return known;
+}

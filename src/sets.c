@@ -1,0 +1,401 @@
+/* The five sets of capabilities and the securebits: reading them, changing
+ * them, and the kernel's rules about it. */
+#include "lp.h"
+
+#include <errno.h>
+#include <sys/capability.h>
+
+/* ---- capget(2), capset(2) ---- */
+
+int lp_capget(struct lp_caps *caps)
+{
+    struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2] = {{0, 0, 0}, {0, 0, 0}};
+
+    if (capget(&head, data) != 0)
+        return -1;
+    caps->set[LP_EFFECTIVE] = (uint64_t)data[1].effective << 32 | data[0].effective;
+    caps->set[LP_PERMITTED] = (uint64_t)data[1].permitted << 32 | data[0].permitted;
+    caps->set[LP_INHERITABLE] = (uint64_t)data[1].inheritable << 32 | data[0].inheritable;
+    return 0;
+}
+
+int lp_capset(const struct lp_caps *caps)
+{
+    struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2];
+
+    for (int half = 0; half < 2; half++) {
+        data[half].effective = (uint32_t)(caps->set[LP_EFFECTIVE] >> 32 * half);
+        data[half].permitted = (uint32_t)(caps->set[LP_PERMITTED] >> 32 * half);
+        data[half].inheritable = (uint32_t)(caps->set[LP_INHERITABLE] >> 32 * half);
+    }
+    return capset(&head, data);
+}
+
+/* ---- reading ---- */
+
+static long ambient(int what, unsigned cap)
+{
+    return lp_prctl(PR_CAP_AMBIENT, (unsigned long)what, cap, 0, 0);
+}
+
+int lp_bit(enum lp_set set, unsigned bit)
+{
+    struct lp_caps caps;
+    long bits;
+
+    switch (set) {
+    case LP_AMBIENT:
+        return (int)ambient(LP_PR_CAP_AMBIENT_IS_SET, bit);
+    case LP_BOUNDING:
+        return (int)lp_prctl(PR_CAPBSET_READ, bit, 0, 0, 0);
+    case LP_SECURE:
+        bits = lp_prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
+        return bits == -1 ? -1 : (int)(bits >> bit & 1);
+    default:
+        if (lp_capget(&caps) != 0)
+            return -1;
+        if (caps.set[set] & LP_BIT(bit))
+            return 1;
+        if (lp_knows(bit))
+            return 0;
+        errno = EINVAL;
+        return -1;
+    }
+}
+
+struct lp_answer lp_ask_bit(enum lp_set set, unsigned bit)
+{
+    int raised = lp_bit(set, bit);
+
+    return (struct lp_answer){.failed = raised == -1, .value = raised == 1};
+}
+
+/* Ambient and bounding, which the kernel tells one by one. */
+static int read_each(enum lp_set set, uint64_t *mask)
+{
+    int saved = errno;
+
+    *mask = 0;
+    for (unsigned cap = 0; cap < LP_CAPS; cap++) {
+        int bit = lp_bit(set, cap);
+
+        if (bit == -1) {
+            if (errno != EINVAL || lp_knows(cap))
+                return -1;
+            errno = saved;
+            break;
+        }
+        if (bit)
+            *mask |= LP_BIT(cap);
+    }
+    return 0;
+}
+
+int lp_read(enum lp_set set, uint64_t *mask)
+{
+    struct lp_caps caps;
+    long bits;
+
+    switch (set) {
+    case LP_AMBIENT:
+    case LP_BOUNDING:
+        return read_each(set, mask);
+    case LP_SECURE:
+        bits = lp_prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
+        *mask = (uint64_t)bits;
+        return bits == -1 ? -1 : 0;
+    default:
+        if (lp_capget(&caps) != 0)
+            return -1;
+        *mask = caps.set[set];
+        return 0;
+    }
+}
+
+int lp_snapshot(struct lp_creds *creds)
+{
+    if (lp_capget(&creds->caps) != 0
+        || lp_read(LP_BOUNDING, &creds->bounding) != 0
+        || lp_read(LP_SECURE, &creds->securebits) != 0)
+        return -1;
+    /* No ambient set before 4.3: none of it is raised. */
+    if (lp_read(LP_AMBIENT, &creds->ambient) != 0) {
+        if (errno != EINVAL)
+            return -1;
+        creds->ambient = 0;
+    }
+    return 0;
+}
+
+/* ---- the rules ---- */
+
+#define SECBIT(NAME) LP_BIT(LP_SECURE_##NAME)
+#define SETTINGS UINT64_C(0x5555555555555555) /* each has its lock above it */
+#define UNPRIVILEGED                                                                \
+    (SECBIT(EXEC_RESTRICT_FILE) | SECBIT(EXEC_RESTRICT_FILE_LOCKED)                 \
+     | SECBIT(EXEC_DENY_INTERACTIVE) | SECBIT(EXEC_DENY_INTERACTIVE_LOCKED))
+
+static bool met(struct lp_refusal *refusal, enum lp_rule rule, uint64_t mask)
+{
+    if (mask == 0)
+        return false;
+    refusal->rule = rule;
+    refusal->bit = (unsigned)__builtin_ctzll(mask);
+    return true;
+}
+
+static uint64_t after(const struct lp_write *write, uint64_t now)
+{
+    return (now & write->keep) | write->raise;
+}
+
+static void explain_securebits(const struct lp_creds *now, const struct lp_write *write,
+                               struct lp_refusal *refusal)
+{
+    uint64_t wanted = after(write, now->securebits);
+    uint64_t changed = wanted ^ now->securebits;
+    uint64_t locks = now->securebits & ~SETTINGS;
+    uint64_t named = LP_BIT(LP_SECUREBITS) - 1;
+
+    if (met(refusal, LP_LOCKED, changed & locks) || met(refusal, LP_LOCKED, changed & locks >> 1))
+        return;
+    if (!(now->caps.set[LP_EFFECTIVE] & LP_BIT(LP_CAP_setpcap)))
+        (void)met(refusal, LP_NO_SETPCAP, changed & ~UNPRIVILEGED);
+    else if (!met(refusal, LP_UNKNOWN_BIT, wanted & ~named))
+        (void)met(refusal, LP_UNKNOWN_BIT, changed & wanted & UNPRIVILEGED);
+}
+
+struct lp_refusal lp_explain(const struct lp_creds *now, const struct lp_write *write)
+{
+    struct lp_refusal refusal = {LP_NO_RULE, 0};
+    const uint64_t *set = now->caps.set;
+    bool setpcap = set[LP_EFFECTIVE] & LP_BIT(LP_CAP_setpcap);
+    uint64_t raise = write->raise;
+
+    switch (write->set) {
+    case LP_EFFECTIVE:
+        (void)met(&refusal, LP_NOT_PERMITTED, raise & ~set[LP_PERMITTED]);
+        break;
+    case LP_PERMITTED:
+        if (!met(&refusal, LP_NOT_PERMITTED, raise & ~set[LP_PERMITTED]) && !write->whole)
+            (void)met(&refusal, LP_STILL_EFFECTIVE,
+                      set[LP_EFFECTIVE] & ~after(write, set[LP_PERMITTED]));
+        break;
+    case LP_INHERITABLE:
+        raise &= ~set[LP_INHERITABLE];
+        if (!met(&refusal, LP_NOT_BOUNDED, raise & ~now->bounding) && !setpcap)
+            (void)met(&refusal, LP_BEYOND_PERMITTED, raise & ~set[LP_PERMITTED]);
+        break;
+    case LP_AMBIENT:
+        if (now->securebits & SECBIT(NO_CAP_AMBIENT_RAISE))
+            (void)met(&refusal, LP_NO_AMBIENT_RAISE, raise);
+        else if (!met(&refusal, LP_NOT_PERMITTED, raise & ~set[LP_PERMITTED]))
+            (void)met(&refusal, LP_NOT_INHERITABLE, raise & ~set[LP_INHERITABLE]);
+        break;
+    case LP_BOUNDING:
+        if (!met(&refusal, LP_NOT_BOUNDED, raise & ~now->bounding) && !setpcap)
+            (void)met(&refusal, LP_NO_SETPCAP, now->bounding & ~after(write, now->bounding));
+        break;
+    default:
+        explain_securebits(now, write, &refusal);
+    }
+    return refusal;
+}
+
+static uint64_t unknown_caps(uint64_t mask)
+{
+    uint64_t unknown = 0;
+
+    for (uint64_t rest = mask; rest; rest &= rest - 1) {
+        unsigned cap = (unsigned)__builtin_ctzll(rest);
+
+        if (!lp_knows(cap))
+            unknown |= LP_BIT(cap);
+    }
+    return unknown;
+}
+
+struct lp_refusal lp_why(const struct lp_write *write, int error)
+{
+    struct lp_refusal refusal = {LP_NO_RULE, 0};
+    struct lp_creds now;
+
+    if (error == EINVAL && write->set != LP_SECURE)
+        (void)met(&refusal, LP_UNKNOWN_CAP, unknown_caps(write->raise | ~write->keep));
+    else if (error == EPERM && lp_snapshot(&now) == 0)
+        refusal = lp_explain(&now, write);
+    errno = error;
+    return refusal;
+}
+
+/* ---- writing ---- */
+
+static int refuse(int error)
+{
+    errno = error;
+    return -1;
+}
+
+static int write_caps(const struct lp_write *write)
+{
+    struct lp_caps caps;
+
+    /* capset(2) takes a bit that it does not know, and forgets it. */
+    if (write->raise && unknown_caps(write->raise))
+        return refuse(EINVAL);
+    if (lp_capget(&caps) != 0)
+        return -1;
+    caps.set[write->set] = after(write, caps.set[write->set]);
+    if (write->whole && write->set == LP_PERMITTED)
+        caps.set[LP_EFFECTIVE] &= caps.set[LP_PERMITTED];
+    return lp_capset(&caps);
+}
+
+static int write_securebits(const struct lp_write *write)
+{
+    long now = lp_prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
+    unsigned long wanted;
+
+    if (now == -1)
+        return -1;
+    wanted = (unsigned long)after(write, (uint64_t)now);
+    if (lp_prctl(PR_SET_SECUREBITS, wanted, 0, 0, 0) != -1)
+        return 0;
+    /* Without setpcap the kernel refuses even what changes nothing. */
+    return errno == EPERM && wanted == (unsigned long)now ? 0 : -1;
+}
+
+/* Each capability of a mask once, in the kernel's order, as far as it has them. */
+static int each(uint64_t mask, int (*step)(unsigned cap))
+{
+    for (; mask; mask &= mask - 1) {
+        unsigned cap = (unsigned)__builtin_ctzll(mask);
+
+        if (step(cap) != 0) {
+            if (errno == EINVAL && !lp_knows(cap))
+                break; /* nor does it know those above */
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int ambient_lower(unsigned cap)
+{
+    return ambient(LP_PR_CAP_AMBIENT_LOWER, cap) == -1 ? -1 : 0;
+}
+
+/* Raises those that are not raised yet, or none of them. */
+static int ambient_raise(const struct lp_write *write)
+{
+    struct lp_write missing = {.set = LP_AMBIENT, .keep = ~UINT64_C(0)};
+    struct lp_creds now = {.ambient = 0};
+    long securebits;
+    uint64_t raised = 0;
+
+    for (uint64_t rest = write->raise; rest; rest &= rest - 1) {
+        unsigned cap = (unsigned)__builtin_ctzll(rest);
+        long bit = ambient(LP_PR_CAP_AMBIENT_IS_SET, cap);
+
+        if (bit == -1)
+            return -1;
+        if (!bit)
+            missing.raise |= LP_BIT(cap);
+    }
+    if (!missing.raise)
+        return 0;
+    securebits = lp_prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
+    if (securebits == -1 || lp_capget(&now.caps) != 0)
+        return -1;
+    now.securebits = (uint64_t)securebits;
+    if (lp_explain(&now, &missing).rule != LP_NO_RULE)
+        return refuse(EPERM);
+    for (uint64_t rest = missing.raise; rest; rest &= rest - 1) {
+        unsigned cap = (unsigned)__builtin_ctzll(rest);
+
+        if (ambient(LP_PR_CAP_AMBIENT_RAISE, cap) == -1) {
+            int error = errno;
+
+            (void)each(raised, ambient_lower); /* the first error is the one to tell */
+            return refuse(error);
+        }
+        raised |= LP_BIT(cap);
+    }
+    return 0;
+}
+
+static int write_ambient(const struct lp_write *write)
+{
+    if (!write->keep && !write->raise)
+        return lp_prctl(PR_CAP_AMBIENT, LP_PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == -1 ? -1 : 0;
+    if (!write->whole && write->raise) /* one element: the kernel decides */
+        return ambient(LP_PR_CAP_AMBIENT_RAISE, (unsigned)__builtin_ctzll(write->raise)) == -1
+                 ? -1 : 0;
+    if (write->raise && ambient_raise(write) != 0)
+        return -1;
+    return each(~(write->keep | write->raise), ambient_lower);
+}
+
+static int bounding_drop(unsigned cap)
+{
+    return lp_prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == -1 ? -1 : 0;
+}
+
+static int bounding_gone(unsigned cap)
+{
+    int bit = lp_bit(LP_BOUNDING, cap);
+
+    return bit > 0 ? refuse(EPERM) : bit;
+}
+
+static int bounding_there(unsigned cap)
+{
+    int bit = lp_bit(LP_BOUNDING, cap);
+
+    if (bit == -1 && errno != EINVAL)
+        return -1;
+    return bit == 1 ? 0 : refuse(EPERM);
+}
+
+static int write_bounding(const struct lp_write *write)
+{
+    uint64_t drop = ~(write->keep | write->raise);
+    struct lp_caps caps;
+
+    if (!write->whole) {
+        if (each(drop, bounding_drop) == 0)
+            return 0;
+        /* The kernel asks for setpcap before it sees that nothing is left to do. */
+        return errno == EPERM ? each(drop, bounding_gone) : -1;
+    }
+    if (each(write->raise, bounding_there) != 0 || lp_capget(&caps) != 0)
+        return -1;
+    if (caps.set[LP_EFFECTIVE] & LP_BIT(LP_CAP_setpcap))
+        return each(drop, bounding_drop);
+    return each(drop, bounding_gone);
+}
+
+int lp_write(const struct lp_write *write)
+{
+    int saved = errno;
+    int result;
+
+    switch (write->set) {
+    case LP_AMBIENT:
+        result = write_ambient(write);
+        break;
+    case LP_BOUNDING:
+        result = write_bounding(write);
+        break;
+    case LP_SECURE:
+        result = write_securebits(write);
+        break;
+    default:
+        result = write_caps(write);
+    }
+    if (result == 0)
+        errno = saved;
+    return result;
+}
