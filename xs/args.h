@@ -1,0 +1,262 @@
+/* Arguments: from what Perl was given to what C takes, or an exception that names
+ * the function, the argument and the value. */
+
+/* A whole number of Perl's, as the kernel will see it. */
+#define whole_number(sv, number) S_whole_number(aTHX_ sv, number)
+static bool S_whole_nv(NV value, unsigned long *number)
+{
+    const NV half = (NV)((unsigned long)LONG_MAX + 1);
+
+    if (!(value >= -half && value < 2 * half) || value != Perl_floor(value))
+        return false;
+    *number = value < 0 ? (unsigned long)(long)value : (unsigned long)value;
+    return true;
+}
+
+static bool S_whole_uv(UV magnitude, bool negative, unsigned long *number)
+{
+    if (magnitude > (negative ? (unsigned long)LONG_MAX + 1 : ULONG_MAX))
+        return false;
+    *number = negative ? -(unsigned long)magnitude : (unsigned long)magnitude;
+    return true;
+}
+
+static bool S_whole_text(pTHX_ const char *text, STRLEN length, unsigned long *number)
+{
+    /* From here on, not every whole number is one of Perl's fractions. */
+    const NV exact = 9007199254740992.0;
+    UV magnitude;
+    int kind = grok_number(text, length, &magnitude);
+    NV value;
+
+    if (!kind)
+        return false;
+    if (kind & IS_NUMBER_IN_UV && !(kind & IS_NUMBER_NOT_INT))
+        return S_whole_uv(magnitude, kind & IS_NUMBER_NEG, number);
+    if (kind & (IS_NUMBER_GREATER_THAN_UV_MAX | IS_NUMBER_INFINITY | IS_NUMBER_NAN))
+        return false;
+    value = my_atof(text);
+    return value > -exact && value < exact && S_whole_nv(value, number);
+}
+
+static bool S_whole_number(pTHX_ SV *sv, unsigned long *number)
+{
+    if (!SvOK(sv) || (SvROK(sv) && !SvAMAGIC(sv)))
+        return false;
+    if (!SvROK(sv) && SvIOK(sv)) {
+        if (SvIsUV(sv))
+            return S_whole_uv(SvUVX(sv), false, number);
+        return S_whole_uv(SvIVX(sv) < 0 ? -(UV)SvIVX(sv) : (UV)SvIVX(sv), SvIVX(sv) < 0, number);
+    }
+    if (!SvROK(sv) && SvNOK(sv))
+        return S_whole_nv(SvNVX(sv), number);
+    {
+        STRLEN length;
+        const char *text = SvPV_nomg(sv, length);
+
+        return S_whole_text(aTHX_ text, length, number);
+    }
+}
+
+#define number_arg(cv, argument, sv) S_number_arg(aTHX_ cv, argument, sv)
+static unsigned long S_number_arg(pTHX_ CV *cv, const char *argument, SV *sv)
+{
+    unsigned long number;
+
+    SvGETMAGIC(sv);
+    if (!whole_number(sv, &number))
+        croak("%s: %s %s is not a whole number of at most %d bits", function_name(cv), argument,
+              shown(sv), (int)(8 * sizeof number));
+    return number;
+}
+
+/* A number from 0 to most. */
+#define ranged_arg(cv, argument, sv, most) S_ranged_arg(aTHX_ cv, argument, sv, most)
+static unsigned long S_ranged_arg(pTHX_ CV *cv, const char *argument, SV *sv, unsigned long most)
+{
+    unsigned long number;
+
+    SvGETMAGIC(sv);
+    if (!whole_number(sv, &number) || number > most)
+        croak("%s: %s %s is not a whole number from 0 to %lu", function_name(cv), argument,
+              shown(sv), most);
+    return number;
+}
+
+#define MOST_ID 0xfffffffeUL /* one more means "leave it as it is" */
+
+/* ---- capabilities and securebits ---- */
+
+/* The bit that a key names in a set, or -1. */
+#define bit_number(set, sv) S_bit_number(aTHX_ set, sv)
+static int S_bit_number(pTHX_ enum lp_set set, SV *sv)
+{
+    STRLEN length;
+    const char *text;
+
+    if (!SvOK(sv) || (SvROK(sv) && !SvAMAGIC(sv)))
+        return -1;
+    text = SvPV_nomg(sv, length);
+    return set == LP_SECURE ? lp_securebit_number(text, length) : lp_cap_number(text, length);
+}
+
+#define unknown_text(set) ((set) == LP_SECURE ? "Unknown secbit" : "Unknown capability")
+
+/* A capability from 0 to 63. */
+#define cap_arg(cv, sv) S_cap_arg(aTHX_ cv, sv)
+static unsigned S_cap_arg(pTHX_ CV *cv, SV *sv)
+{
+    int cap;
+
+    SvGETMAGIC(sv);
+    cap = bit_number(LP_EFFECTIVE, sv);
+    if (cap < 0)
+        croak("%s: %s: %s", function_name(cv), unknown_text(LP_EFFECTIVE), bare(sv));
+    return (unsigned)cap;
+}
+
+/* A plain decimal number: with a leading zero, libcap would read it in octal. */
+static bool S_decimal(const char *text, STRLEN length)
+{
+    if (length && *text == '-') {
+        text++;
+        length--;
+    }
+    if (!length || (length > 1 && *text == '0'))
+        return false;
+    while (length && isDIGIT(*text)) {
+        text++;
+        length--;
+    }
+    return !length;
+}
+
+/* A capability on its way to prctl(2): a name, or any number, which the kernel
+ * takes or refuses. */
+#define cap_number_arg(cv, sv) S_cap_number_arg(aTHX_ cv, sv)
+static unsigned long S_cap_number_arg(pTHX_ CV *cv, SV *sv)
+{
+    unsigned long number;
+    int cap;
+
+    SvGETMAGIC(sv);
+    cap = bit_number(LP_EFFECTIVE, sv);
+    if (cap >= 0)
+        return (unsigned long)cap;
+    if (SvOK(sv) && !(SvROK(sv) && !SvAMAGIC(sv))) {
+        STRLEN length;
+        const char *text = SvPV_nomg(sv, length);
+
+        /* A number may look like 9.2e+18 by now. */
+        if ((S_decimal(text, length) || (!SvROK(sv) && SvNIOK(sv) && !SvPOK(sv)))
+            && whole_number(sv, &number))
+            return number;
+    }
+    croak("%s: %s: %s", function_name(cv), unknown_text(LP_EFFECTIVE), bare(sv));
+}
+
+/* ---- signals ---- */
+
+#define signal_number(sv, number) S_signal_number(aTHX_ sv, number)
+static bool S_signal_number(pTHX_ SV *sv, unsigned long *number)
+{
+    STRLEN length;
+    const char *text;
+
+    if (!SvOK(sv) || (SvROK(sv) && !SvAMAGIC(sv)))
+        return false;
+    text = SvPV_nomg(sv, length);
+    if (length > 3 && strncasecmp(text, "SIG", 3) == 0) {
+        text += 3;
+        length -= 3;
+    }
+    /* The first is ZERO, which is no signal. */
+    for (int i = 1; PL_sig_name[i]; i++)
+        if (strlen(PL_sig_name[i]) == length && strncasecmp(PL_sig_name[i], text, length) == 0) {
+            *number = (unsigned long)PL_sig_num[i];
+            return true;
+        }
+    return false;
+}
+
+#define signal_arg(cv, sv) S_signal_arg(aTHX_ cv, sv)
+static unsigned long S_signal_arg(pTHX_ CV *cv, SV *sv)
+{
+    unsigned long number;
+
+    SvGETMAGIC(sv);
+    if (!whole_number(sv, &number) && !signal_number(sv, &number))
+        croak("%s: signal %s is neither a number nor the name of a signal", function_name(cv),
+              shown(sv));
+    return number;
+}
+
+/* ---- bytes ---- */
+
+/* The bytes of a string, in a copy that lives as long as the call. */
+#define bytes_arg(cv, argument, sv, length) S_bytes_arg(aTHX_ cv, argument, sv, length)
+static const char *S_bytes_arg(pTHX_ CV *cv, const char *argument, SV *sv, STRLEN *length)
+{
+    SV *copy;
+    const char *text;
+
+    SvGETMAGIC(sv);
+    if (!SvOK(sv) || (SvROK(sv) && !SvAMAGIC(sv)))
+        croak("%s: %s %s is not a string", function_name(cv), argument, shown(sv));
+    text = SvPV_nomg(sv, *length);
+    copy = newSVpvn_flags(text, *length, SVs_TEMP | SvUTF8(sv));
+    if (!sv_utf8_downgrade(copy, true))
+        croak("%s: %s %s has a character above 255", function_name(cv), argument, shown(copy));
+    return SvPV(copy, *length);
+}
+
+/* The same for C, where a NUL would end them. */
+#define string_arg(cv, argument, sv) S_string_arg(aTHX_ cv, argument, sv)
+static const char *S_string_arg(pTHX_ CV *cv, const char *argument, SV *sv)
+{
+    STRLEN length;
+    const char *text = bytes_arg(cv, argument, sv, &length);
+
+    if (memchr(text, '\0', length))
+        croak("%s: %s %s has a NUL in it", function_name(cv), argument, shown(sv));
+    return text;
+}
+
+/* ---- what is lowered or raised, for the reason of a refusal ---- */
+
+static struct lp_write one_cap(enum lp_set set, unsigned long cap, bool raise)
+{
+    const uint64_t mask = cap < LP_CAPS ? LP_BIT(cap) : 0;
+
+    return (struct lp_write){.set = set, .keep = ~mask, .raise = raise ? mask : 0};
+}
+
+/* ---- supported() ---- */
+
+#define supported_sv(cv, what) S_supported_sv(aTHX_ cv, what)
+static SV *S_supported_sv(pTHX_ CV *cv, SV *what)
+{
+    int cap;
+
+    SvGETMAGIC(what);
+    cap = bit_number(LP_EFFECTIVE, what);
+    if (cap >= 0)
+        return boolSV(lp_knows((unsigned)cap));
+    if (SvOK(what) && !(SvROK(what) && !SvAMAGIC(what))) {
+        STRLEN length;
+        const char *text = SvPV_nomg(what, length);
+
+        switch (lp_supported(text, length)) {
+        case LP_YES:
+            return &PL_sv_yes;
+        case LP_NO:
+            return &PL_sv_no;
+        case LP_CANNOT_ASK:
+            return &PL_sv_undef;
+        case LP_UNKNOWN_FUNCTION:
+            break;
+        }
+    }
+    croak("%s: %s is neither a function of Linux::Prctl nor a capability", function_name(cv),
+          shown(what));
+}

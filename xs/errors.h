@@ -1,0 +1,215 @@
+/* What is said when something is refused. Every message is made here. */
+
+#define FATAL_HINT "Linux::Prctl/fatal"
+#define CATEGORY "Linux::Prctl"
+#define THREADS CATEGORY "::threads"
+
+#define ENOUGH 60 /* bytes of a value that a message shows */
+
+/* A value as a message shows it: strings in quotes, nothing that a terminal would
+ * act on. */
+#define shown(sv) S_shown(aTHX_ sv)
+static const char *S_shown(pTHX_ SV *sv)
+{
+    STRLEN length;
+    const char *text;
+
+    if (!SvOK(sv))
+        return "undef";
+    text = SvPV_nomg(sv, length);
+    if (SvROK(sv) || (SvNIOK(sv) && !SvPOK(sv)))
+        return text;
+    return pv_pretty(sv_2mortal(newSVpvs("")), text, length, ENOUGH, NULL, NULL,
+                     PERL_PV_PRETTY_QUOTE | PERL_PV_PRETTY_ELLIPSES
+                         | (SvUTF8(sv) ? PERL_PV_ESCAPE_UNI : 0));
+}
+
+/* The same without the quotes: 1.6.0 said "Unknown capability: bogus". */
+#define bare(sv) S_bare(aTHX_ sv)
+static const char *S_bare(pTHX_ SV *sv)
+{
+    STRLEN length;
+    const char *text;
+
+    if (!SvOK(sv))
+        return "undef";
+    text = SvPV_nomg(sv, length);
+    return pv_pretty(sv_2mortal(newSVpvs("")), text, length, ENOUGH, NULL, NULL,
+                     PERL_PV_PRETTY_ELLIPSES | (SvUTF8(sv) ? PERL_PV_ESCAPE_UNI : 0));
+}
+
+#define function_name(cv) GvNAME(CvGV(cv))
+
+/* "set_dumpable(5)" */
+#define call_text(cv, args, count) S_call_text(aTHX_ cv, args, count)
+static SV *S_call_text(pTHX_ CV *cv, SV **args, I32 count)
+{
+    SV *text = sv_2mortal(newSVpvf("%s(", function_name(cv)));
+
+    for (I32 i = 0; i < count; i++)
+        sv_catpvf(text, "%s%s", i ? ", " : "", shown(args[i]));
+    sv_catpvs(text, ")");
+    return text;
+}
+
+/* A refusal whose rule is not known, or that no rule of capabilities made. */
+static const struct lp_refusal no_reason = {LP_NO_RULE, 0};
+
+static const char *const reasons[] = {
+    [LP_NOT_PERMITTED] = "%s is not permitted",
+    [LP_NOT_INHERITABLE] = "%s is not inheritable",
+    [LP_NOT_BOUNDED] = "%s is not in the bounding set",
+    [LP_BEYOND_PERMITTED] = "%s is not permitted, and setpcap is not effective",
+    [LP_STILL_EFFECTIVE] = "%s is still effective: lower it there first, or use ->drop",
+    [LP_NO_SETPCAP] = "setpcap is not effective",
+    [LP_NO_AMBIENT_RAISE] = "no_cap_ambient_raise is set",
+    [LP_LOCKED] = "%s is locked",
+    [LP_ONLY_LOWERED] = "%s is gone from the bounding set for good",
+    [LP_UNKNOWN_BIT] = "this kernel may not know %s",
+    [LP_UNKNOWN_CAP] = "this kernel does not know %s",
+};
+
+#define cap_text(cap) S_cap_text(aTHX_ cap)
+static const char *S_cap_text(pTHX_ unsigned cap)
+{
+    const char *name = lp_cap_name(cap);
+
+    return name ? name : SvPVX(sv_2mortal(newSVpvf("%u", cap)));
+}
+
+#define reason_text(why) S_reason_text(aTHX_ why)
+static SV *S_reason_text(pTHX_ struct lp_refusal why)
+{
+    const char *name;
+
+    if (why.rule == LP_LOCKED || why.rule == LP_UNKNOWN_BIT) {
+        name = lp_securebit_name(why.bit);
+        if (!name)
+            name = "that bit";
+    } else
+        name = cap_text(why.bit);
+    return sv_2mortal(newSVpvf(reasons[why.rule], name));
+}
+
+/* "cap_ambient{chown}: Operation not permitted (chown is not inheritable)" */
+#define refusal_text(what, error, why) S_refusal_text(aTHX_ what, error, why)
+static SV *S_refusal_text(pTHX_ SV *what, int error, struct lp_refusal why)
+{
+    SV *text = sv_2mortal(newSVpvf("%" SVf ": %s", SVfARG(what), Strerror(error)));
+
+    if (why.rule != LP_NO_RULE)
+        sv_catpvf(text, " (%" SVf ")", SVfARG(reason_text(why)));
+    if (PL_localizing == 2)
+        sv_catpvs(text, " while leaving the scope of local");
+    return text;
+}
+
+/* Is the statement that runs now in the scope of use Linux::Prctl ':fatal'? */
+#define fatal() S_fatal(aTHX)
+static bool S_fatal(pTHX)
+{
+    SV *hint = cop_hints_fetch_pvs(PL_curcop, FATAL_HINT, 0);
+
+    return hint != &PL_sv_placeholder && SvTRUE(hint);
+}
+
+enum wish { SILENCE, A_WARNING, AN_EXCEPTION };
+
+/* What that statement wants done with a warning of this category. The rules are
+ * those of warnings.pm, and only Perl code can see what they go by. */
+#define wished(category) S_wished(aTHX_ category)
+static enum wish S_wished(pTHX_ const char *category)
+{
+    dSP;
+    IV wish;
+
+    if (PL_dowarn & G_WARN_ALL_OFF)
+        return SILENCE;
+    ENTER;
+    SAVETMPS;
+    PUSHMARK(SP);
+    mXPUSHp(category, strlen(category));
+    PUTBACK;
+    call_pv("Linux::Prctl::_wish", G_SCALAR);
+    SPAGAIN;
+    wish = POPi;
+    PUTBACK;
+    FREETMPS;
+    LEAVE;
+    return (enum wish)wish;
+}
+
+#define die_of(message, error) S_die_of(aTHX_ message, error)
+static void S_die_of(pTHX_ SV *message, int error) __attribute__((noreturn));
+static void S_die_of(pTHX_ SV *message, int error)
+{
+    errno = error;
+    croak_sv(message);
+}
+
+#define tell(message, error, wish) S_tell(aTHX_ message, error, wish)
+static void S_tell(pTHX_ SV *message, int error, enum wish wish)
+{
+    if (wish == AN_EXCEPTION)
+        die_of(message, error);
+    if (wish == A_WARNING) {
+        errno = error; /* for the handler of the warning */
+        warn_sv(message);
+    }
+    errno = error;
+}
+
+/* prctl(2) refused: a return value to the caller, unless it wants an exception. */
+#define refused_call(cv, args, count, write) S_refused_call(aTHX_ cv, args, count, write)
+static void S_refused_call(pTHX_ CV *cv, SV **args, I32 count, const struct lp_write *write)
+{
+    int error = errno;
+
+    if (fatal())
+        die_of(refusal_text(call_text(cv, args, count), error,
+                            write ? lp_why(write, error) : no_reason),
+               error);
+    errno = error;
+}
+
+/* A store was refused: a warning, since an assignment has no return value. */
+#define refused_store(what, error, why) S_refused_store(aTHX_ what, error, why)
+static void S_refused_store(pTHX_ SV *what, int error, struct lp_refusal why)
+{
+    tell(refusal_text(what, error, why), error, fatal() ? AN_EXCEPTION : wished(CATEGORY));
+}
+
+/* A thread that was just joined may be counted for a little while. */
+#define LAST_BREATH_NS 500000
+#define BREATHS 4
+
+/* Called when the process has other threads, before this one changes a credential. */
+#define beside_threads(what) S_beside_threads(aTHX_ what)
+static void S_beside_threads(pTHX_ SV *what)
+{
+    int saved = errno;
+    unsigned others = 0;
+    enum wish wish = fatal() ? AN_EXCEPTION : wished(THREADS);
+
+    for (int i = 0; wish != SILENCE && i < BREATHS; i++) {
+        const struct timespec breath = {0, LAST_BREATH_NS};
+
+        (void)nanosleep(&breath, NULL); /* interrupted: ask all the sooner */
+        others = lp_other_threads();
+        if (!others)
+            break;
+    }
+    errno = saved;
+    if (others)
+        tell(sv_2mortal(newSVpvf(
+                 "%" SVf " changes this thread alone: the process has %u other%s,"
+                       " and what they may do stays as it is",
+                 SVfARG(what), others, others == 1 ? "" : "s")),
+             saved, wish);
+}
+
+#define CREDENTIAL(what)                                                            \
+    STMT_START {                                                                    \
+        if (lp_other_threads())                                                     \
+            beside_threads(what);                                                   \
+    } STMT_END

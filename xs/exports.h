@@ -1,0 +1,133 @@
+/* The constants, the lists of what can be imported, and the ties: made when the
+ * module is loaded, from the same tables as everything else. */
+
+enum tag {
+    TAG_CONSTANTS = 1,
+    TAG_CAPABILITIES = 2,
+    TAG_SECUREBITS = 4,
+    TAG_FUNCTIONS = 8,
+    TAG_EXTRA = 16,
+    TAG_SETS = 32,
+    TAG_HASHES = 64
+};
+
+static const struct {
+    const char *name;
+    enum tag tag;
+} tags[] = {
+    {"constants", TAG_CONSTANTS}, {"capabilities", TAG_CAPABILITIES},
+    {"securebits", TAG_SECUREBITS}, {"functions", TAG_FUNCTIONS}, {"extra", TAG_EXTRA},
+    {"sets", TAG_SETS}, {"hashes", TAG_HASHES},
+};
+
+struct export {
+    const char *name;
+    I32 length;
+    I32 value; /* of a constant */
+    int tags;
+};
+
+#define EXPORT(name, value, tags) {name, sizeof name - 1, value, tags},
+
+static const struct export exports[] = {
+#define OPTION(name, number) EXPORT(#name, number, TAG_CONSTANTS)
+#define VALUE(name, number) EXPORT(#name, number, TAG_CONSTANTS)
+#include "../src/constants.inc"
+#undef OPTION
+#undef VALUE
+    /* the flags of get_cap and set_cap */
+    EXPORT("CAP_EFFECTIVE", LP_EFFECTIVE, TAG_CONSTANTS)
+    EXPORT("CAP_PERMITTED", LP_PERMITTED, TAG_CONSTANTS)
+    EXPORT("CAP_INHERITABLE", LP_INHERITABLE, TAG_CONSTANTS)
+#define SECUREBIT(bit, name, NAME)                                                  \
+    EXPORT("SECBIT_" #NAME, 1 << bit, TAG_CONSTANTS | TAG_SECUREBITS)               \
+    EXPORT("SECURE_" #NAME, bit, TAG_CONSTANTS | TAG_SECUREBITS)
+#define SECUREMASK(name, value) EXPORT(#name, value, TAG_CONSTANTS | TAG_SECUREBITS)
+#include "../src/securebits.inc"
+#undef SECUREBIT
+#undef SECUREMASK
+#define CAP(number, name) EXPORT("CAP_" #name, number, TAG_CONSTANTS | TAG_CAPABILITIES)
+#include "../src/capabilities.inc"
+#undef CAP
+#define TAG_functions TAG_FUNCTIONS
+#define TAG_extra TAG_EXTRA
+#define FUNCTION(name, tag, probe) EXPORT(#name, 0, TAG_##tag)
+#include "../src/functions.inc"
+#undef FUNCTION
+};
+
+/* A constant as perl keeps one that was declared with a prototype and a value: the
+ * compiler puts the value where the name stands. */
+#define add_constant(stash, name, length, value) S_add_constant(aTHX_ stash, name, length, value)
+static void S_add_constant(pTHX_ HV *stash, const char *name, I32 length, IV value)
+{
+    SV *entry = *hv_fetch(stash, name, length, true);
+    SV *constant = newSViv(value);
+
+    SvREADONLY_on(constant);
+    if (SvOK(entry) || isGV(entry)) {
+        newCONSTSUB(stash, name, constant);
+    } else {
+        SvUPGRADE(entry, SVt_IV);
+        SvRV_set(entry, constant);
+        SvROK_on(entry);
+    }
+}
+
+#define export_name(export) S_export_name(aTHX_ export)
+static SV *S_export_name(pTHX_ const struct export *export)
+{
+    SV *name = newSVpvn(export->name, export->length);
+
+    if (export->tags & TAG_CAPABILITIES)
+        for (char *c = SvPVX(name); *c; c++)
+            *c = toUPPER(*c);
+    return name;
+}
+
+#define add_exports(stash) S_add_exports(aTHX_ stash)
+static void S_add_exports(pTHX_ HV *stash)
+{
+    AV *all = get_av("Linux::Prctl::EXPORT_OK", GV_ADD);
+    HV *by_tag = get_hv("Linux::Prctl::EXPORT_TAGS", GV_ADD);
+    AV *lists[C_ARRAY_LENGTH(tags)];
+
+    for (size_t t = 0; t < C_ARRAY_LENGTH(tags); t++) {
+        lists[t] = newAV();
+        (void)hv_store(by_tag, tags[t].name, (I32)strlen(tags[t].name),
+                       newRV_noinc((SV *)lists[t]), 0);
+    }
+    (void)hv_stores(by_tag, "all", newRV_inc((SV *)all));
+    for (size_t i = 0; i < C_ARRAY_LENGTH(exports); i++) {
+        SV *name = export_name(&exports[i]);
+
+        av_push(all, name);
+        for (size_t t = 0; t < C_ARRAY_LENGTH(tags); t++)
+            if (exports[i].tags & tags[t].tag)
+                av_push(lists[t], newSVsv(name));
+        if (exports[i].tags & TAG_CONSTANTS)
+            add_constant(stash, SvPVX(name), exports[i].length, exports[i].value);
+    }
+    /* the sets, by function and by hash */
+    for (size_t t = 0; t < C_ARRAY_LENGTH(tags); t++)
+        for (int set = 0; set < LP_SETS && tags[t].tag & (TAG_SETS | TAG_HASHES); set++) {
+            SV *name = newSVpvf("%s%s", tags[t].tag == TAG_HASHES ? "%" : "",
+                                     set_names[set]);
+
+            av_push(lists[t], name);
+            av_push(all, SvREFCNT_inc(name));
+        }
+    mro_method_changed_in(stash);
+}
+
+#define tie_hashes() S_tie_hashes(aTHX)
+static void S_tie_hashes(pTHX)
+{
+    start_elements();
+    for (int set = 0; set < LP_SETS; set++) {
+        HV *hash = get_hv(SvPVX(sv_2mortal(newSVpvf("Linux::Prctl::%s", set_names[set]))),
+                          GV_ADD);
+
+        tie_hash(hash, (enum lp_set)set);
+    }
+}

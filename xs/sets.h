@@ -1,0 +1,271 @@
+/* The six hashes and the objects behind them. */
+
+#define SET_CLASS "Linux::Prctl::CapabilitySet"
+
+static const char *const set_names[LP_SETS] = {
+    [LP_EFFECTIVE] = "cap_effective", [LP_PERMITTED] = "cap_permitted",
+    [LP_INHERITABLE] = "cap_inheritable", [LP_AMBIENT] = "cap_ambient",
+    [LP_BOUNDING] = "capbset", [LP_SECURE] = "securebits",
+};
+
+/* ---- what each interpreter has of its own ---- */
+
+#define MY_CXT_KEY SET_CLASS "::_guts" XS_VERSION
+typedef struct {
+    SV *sets[LP_SETS];
+    /* keys, so that a list of names costs no copies */
+    SV *caps[LP_CAPS];
+    SV *securebits[LP_SECUREBITS];
+    /* the two values that an element can have */
+    SV *values[2];
+} my_cxt_t;
+START_MY_CXT
+
+/* An object is a blessed number, which a thread can have a copy of. */
+#define new_set(set, stash) S_new_set(aTHX_ set, stash)
+static SV *S_new_set(pTHX_ enum lp_set set, HV *stash)
+{
+    SV *number = newSViv(set);
+    SV *object = sv_bless(newRV_noinc(number), stash);
+
+    SvREADONLY_on(number);
+    SvREADONLY_on(object);
+    return object;
+}
+
+#define start_context(context) S_start_context(aTHX_ context)
+static void S_start_context(pTHX_ my_cxt_t *context)
+{
+    HV *stash = gv_stashpvs(SET_CLASS, GV_ADD);
+
+    Zero(context, 1, my_cxt_t);
+    for (int set = 0; set < LP_SETS; set++)
+        context->sets[set] = new_set((enum lp_set)set, stash);
+    for (int value = 0; value < 2; value++) {
+        context->values[value] = newSViv(value);
+        SvREADONLY_on(context->values[value]);
+    }
+}
+
+#define the_set(set) S_the_set(aTHX_ set)
+static SV *S_the_set(pTHX_ enum lp_set set)
+{
+    dMY_CXT;
+
+    return MY_CXT.sets[set];
+}
+
+#define set_arg(cv, sv) S_set_arg(aTHX_ cv, sv)
+static enum lp_set S_set_arg(pTHX_ CV *cv, SV *sv)
+{
+    if (SvROK(sv)) {
+        SV *object = SvRV(sv);
+
+        /* The package of the method that runs is the class of every object. */
+        if (SvOBJECT(object) && SvSTASH(object) == GvSTASH(CvGV(cv)) && SvIOK(object)
+            && (UV)SvIVX(object) < LP_SETS)
+            return (enum lp_set)SvIVX(object);
+    }
+    croak("%s: %s is not one of the sets of Linux::Prctl", function_name(cv), shown(sv));
+}
+
+#define bit_text(set, bit) S_bit_text(aTHX_ set, bit)
+static const char *S_bit_text(pTHX_ enum lp_set set, unsigned bit)
+{
+    return set == LP_SECURE ? lp_securebit_name(bit) : cap_text(bit);
+}
+
+#define new_name(set, bit) S_new_name(aTHX_ set, bit)
+static SV *S_new_name(pTHX_ enum lp_set set, unsigned bit)
+{
+    dMY_CXT;
+    SV **kept = set == LP_SECURE ? &MY_CXT.securebits[bit] : &MY_CXT.caps[bit];
+
+    if (!*kept)
+        *kept = newSVpvn_share(bit_text(set, bit), (I32)strlen(bit_text(set, bit)), 0);
+    return newSVhek(SvSHARED_HEK_FROM_PV(SvPVX(*kept)));
+}
+
+/* Does the kernel have it, and does it have a name? */
+static bool in_keys(enum lp_set set, unsigned bit)
+{
+    return set == LP_SECURE ? bit < LP_SECUREBITS : lp_knows(bit);
+}
+
+/* ---- keys ---- */
+
+#define key_arg(set, key) S_key_arg(aTHX_ set, key)
+static unsigned S_key_arg(pTHX_ enum lp_set set, SV *key)
+{
+    int bit;
+
+    SvGETMAGIC(key);
+    bit = bit_number(set, key);
+    if (bit < 0)
+        croak("%s: %s", unknown_text(set), bare(key));
+    return (unsigned)bit;
+}
+
+/* All arguments of a method, before anything is changed. */
+#define mask_args(cv, set, args, count) S_mask_args(aTHX_ cv, set, args, count)
+static uint64_t S_mask_args(pTHX_ CV *cv, enum lp_set set, SV **args, I32 count)
+{
+    uint64_t mask = 0;
+
+    for (I32 i = 0; i < count; i++) {
+        int bit;
+
+        SvGETMAGIC(args[i]);
+        bit = bit_number(set, args[i]);
+        if (bit < 0)
+            croak("%s->%s: %s: %s", set_names[set], function_name(cv), unknown_text(set),
+                  bare(args[i]));
+        mask |= LP_BIT(bit);
+    }
+    return mask;
+}
+
+/* ---- one element ---- */
+
+#define element_text(set, bit) S_element_text(aTHX_ set, bit)
+static SV *S_element_text(pTHX_ enum lp_set set, unsigned bit)
+{
+    return sv_2mortal(newSVpvf("%s{%s}", set_names[set], bit_text(set, bit)));
+}
+
+/* What is gone from the bounding set does not come back. For a program that asks
+ * for it that is misuse; for the end of local it is a refusal, if it is one. */
+#define raise_bounding(bit) S_raise_bounding(aTHX_ bit)
+static void S_raise_bounding(pTHX_ unsigned bit)
+{
+    const struct lp_refusal gone = {LP_ONLY_LOWERED, bit};
+
+    if (PL_localizing != 2)
+        croak("Can only drop capabilities from the bounding set, not add them");
+    if (lp_bit(LP_BOUNDING, bit) != 1)
+        refused_store(element_text(LP_BOUNDING, bit), EPERM, gone);
+}
+
+#define store(set, bit, raise) S_store(aTHX_ set, bit, raise)
+static bool S_store(pTHX_ enum lp_set set, unsigned bit, bool raise)
+{
+    const struct lp_write write = {
+        .set = set,
+        .keep = ~LP_BIT(bit),
+        .raise = raise ? LP_BIT(bit) : 0,
+    };
+
+    CREDENTIAL(element_text(set, bit));
+    if (lp_write(&write) != 0) {
+        int error = errno;
+
+        refused_store(element_text(set, bit), error, lp_why(&write, error));
+        return false;
+    }
+    return true;
+}
+
+/* ---- the whole set ---- */
+
+#define clear_by_list(set) S_clear_by_list(aTHX_ set)
+static void S_clear_by_list(pTHX_ enum lp_set set)
+{
+    const struct lp_write nothing = {.set = set};
+    SV *what = sv_2mortal(newSVpvf("%%%s = ()", set_names[set]));
+
+    if (set == LP_PERMITTED || set == LP_BOUNDING)
+        croak("%%%s takes neither a list nor (): what that lowers first cannot be raised again;"
+              " use ->limit, ->replace or ->clear",
+              set_names[set]);
+    CREDENTIAL(what);
+    if (lp_write(&nothing) != 0) {
+        int error = errno;
+
+        refused_store(what, error, lp_why(&nothing, error));
+    }
+}
+
+/* A method's write: it happened, or it dies. */
+#define method_write(cv, args, count, write) S_method_write(aTHX_ cv, args, count, write)
+static void S_method_write(pTHX_ CV *cv, SV **args, I32 count, const struct lp_write *write)
+{
+    int error;
+
+    CREDENTIAL(sv_2mortal(newSVpvf("%s->%" SVf, set_names[write->set],
+                                        SVfARG(call_text(cv, args, count)))));
+    if (lp_write(write) == 0)
+        return;
+    error = errno;
+    die_of(refusal_text(sv_2mortal(newSVpvf("%s->%" SVf, set_names[write->set],
+                                                 SVfARG(call_text(cv, args, count)))),
+                        error, lp_why(write, error)),
+           error);
+}
+
+/* A method's read. */
+#define method_refused(cv, set, error) S_method_refused(aTHX_ cv, set, error)
+static void S_method_refused(pTHX_ CV *cv, enum lp_set set, int error)
+    __attribute__((noreturn));
+static void S_method_refused(pTHX_ CV *cv, enum lp_set set, int error)
+{
+    die_of(refusal_text(sv_2mortal(newSVpvf("%s->%s", set_names[set],
+                                                 function_name(cv))),
+                        error, no_reason),
+           error);
+}
+
+/* Are all of these raised? Ambient and bounding are asked one by one, the others
+ * are read once. */
+#define has_all(cv, set, mask) S_has_all(aTHX_ cv, set, mask)
+static bool S_has_all(pTHX_ CV *cv, enum lp_set set, uint64_t mask)
+{
+    int saved = errno;
+    uint64_t raised;
+
+    if (!mask)
+        return true;
+    if (set != LP_AMBIENT && set != LP_BOUNDING) {
+        if (lp_read(set, &raised) != 0)
+            method_refused(cv, set, errno);
+        return !(mask & ~raised);
+    }
+    for (; mask; mask &= mask - 1) {
+        int bit = lp_bit(set, (unsigned)__builtin_ctzll(mask));
+
+        if (bit == -1 && errno != EINVAL)
+            method_refused(cv, set, errno);
+        errno = saved;
+        if (bit != 1)
+            return false;
+    }
+    return true;
+}
+
+enum method { METHOD_ADD, METHOD_DROP, METHOD_LIMIT, METHOD_REPLACE };
+
+#define change(cv, set, method, args, count) S_change(aTHX_ cv, set, method, args, count)
+static void S_change(pTHX_ CV *cv, enum lp_set set, enum method method, SV **args, I32 count)
+{
+    const uint64_t mask = mask_args(cv, set, args, count);
+    struct lp_write write = {.set = set, .whole = true};
+
+    switch (method) {
+    case METHOD_ADD:
+        if (set == LP_BOUNDING && mask)
+            croak("%s->%s: Can only drop capabilities from the bounding set, not add them",
+                  set_names[set], function_name(cv));
+        write.keep = ~UINT64_C(0);
+        write.raise = mask;
+        break;
+    case METHOD_DROP:
+        write.keep = ~mask;
+        break;
+    case METHOD_LIMIT:
+        write.keep = mask;
+        break;
+    case METHOD_REPLACE:
+        write.raise = mask;
+    }
+    if (write.raise || ~write.keep)
+        method_write(cv, args, count, &write);
+}
