@@ -143,6 +143,8 @@ static enum wish S_wished(pTHX_ const char *category)
 static void S_die_of(pTHX_ SV *message, int error) __attribute__((noreturn));
 static void S_die_of(pTHX_ SV *message, int error)
 {
+    /* perl forgets this one when what restores a local value dies. */
+    PL_localizing = 0;
     errno = error;
     croak_sv(message);
 }
@@ -153,8 +155,12 @@ static void S_tell(pTHX_ SV *message, int error, enum wish wish)
     if (wish == AN_EXCEPTION)
         die_of(message, error);
     if (wish == A_WARNING) {
-        errno = error; /* for the handler of the warning */
+        const U8 localizing = PL_localizing;
+
+        PL_localizing = 0; /* the handler of the warning may die too */
+        errno = error;
         warn_sv(message);
+        PL_localizing = localizing;
     }
     errno = error;
 }
