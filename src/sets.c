@@ -159,7 +159,7 @@ static void explain_securebits(const struct lp_creds *now, const struct lp_write
     uint64_t locks = now->securebits & ~SETTINGS;
     uint64_t named = LP_BIT(LP_SECUREBITS) - 1;
 
-    if (met(refusal, LP_LOCKED, changed & locks) || met(refusal, LP_LOCKED, changed & locks >> 1))
+    if (met(refusal, LP_LOCKED, changed & locks >> 1) || met(refusal, LP_LOCKED, changed & locks))
         return;
     if (!(now->caps.set[LP_EFFECTIVE] & LP_BIT(LP_CAP_setpcap)))
         (void)met(refusal, LP_NO_SETPCAP, changed & ~UNPRIVILEGED);

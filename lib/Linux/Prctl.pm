@@ -6,6 +6,10 @@ use warnings::register 'threads';
 
 our $VERSION = '2.0.0';
 
+# On by default, as perl's own severe warnings are: a script that says only
+# "no warnings 'once'" still hears of a refusal.
+vec($warnings::DEFAULT, $warnings::Offsets{$_}, 1) = 1 for __PACKAGE__, __PACKAGE__ . '::threads';
+
 # Functions, constants, the lists that can be imported and the six tied hashes:
 # all from Prctl.xs.
 require XSLoader;
@@ -39,10 +43,15 @@ sub _wish {
     my $mask = (caller 0)[9];
     return 1 if !defined $mask;
     my $offset = $warnings::Offsets{$category};
+    if (length $mask <= $offset >> 3) {
 
-    # Compiled before the category was registered: what was said of all counts.
-    $offset = $warnings::Offsets{all} if length $mask <= $offset >> 3;
-    return vec($mask, $offset, 1) + (vec($mask, $offset, 1) && vec($mask, $offset + 1, 1));
+        # Compiled before the category was registered: nothing was said of it, unless
+        # something was said of all.
+        $offset = $warnings::Offsets{all};
+        return $mask =~ /[^\0]/ ? 1 : 0 if !vec $mask, $offset, 1;
+    }
+    return 0 if !vec $mask, $offset, 1;
+    return vec($mask, $offset + 1, 1) ? 2 : 1;
 }
 
 1;
