@@ -6,10 +6,11 @@
 
 #define ENOUGH 60 /* bytes of a value that a message shows */
 
-/* A value as a message shows it: strings in quotes, nothing that a terminal would
- * act on. */
-#define shown(sv) S_shown(aTHX_ sv)
-static const char *S_shown(pTHX_ SV *sv)
+/* A value as a message shows it: nothing that a terminal would act on. Strings are
+ * in quotes, except where 1.6.0 had none: "Unknown capability: bogus". */
+#define shown(sv) S_shown(aTHX_ sv, PERL_PV_PRETTY_QUOTE)
+#define bare(sv) S_shown(aTHX_ sv, 0)
+static const char *S_shown(pTHX_ SV *sv, U32 quote)
 {
     STRLEN length;
     const char *text;
@@ -17,25 +18,10 @@ static const char *S_shown(pTHX_ SV *sv)
     if (!SvOK(sv))
         return "undef";
     text = SvPV_nomg(sv, length);
-    if (SvROK(sv) || (SvNIOK(sv) && !SvPOK(sv)))
+    if (quote && (SvROK(sv) || (SvNIOK(sv) && !SvPOK(sv))))
         return text;
     return pv_pretty(sv_2mortal(newSVpvs("")), text, length, ENOUGH, NULL, NULL,
-                     PERL_PV_PRETTY_QUOTE | PERL_PV_PRETTY_ELLIPSES
-                         | (SvUTF8(sv) ? PERL_PV_ESCAPE_UNI : 0));
-}
-
-/* The same without the quotes: 1.6.0 said "Unknown capability: bogus". */
-#define bare(sv) S_bare(aTHX_ sv)
-static const char *S_bare(pTHX_ SV *sv)
-{
-    STRLEN length;
-    const char *text;
-
-    if (!SvOK(sv))
-        return "undef";
-    text = SvPV_nomg(sv, length);
-    return pv_pretty(sv_2mortal(newSVpvs("")), text, length, ENOUGH, NULL, NULL,
-                     PERL_PV_PRETTY_ELLIPSES | (SvUTF8(sv) ? PERL_PV_ESCAPE_UNI : 0));
+                     quote | PERL_PV_PRETTY_ELLIPSES | (SvUTF8(sv) ? PERL_PV_ESCAPE_UNI : 0));
 }
 
 #define function_name(cv) GvNAME(CvGV(cv))
