@@ -3,14 +3,13 @@ use warnings;
 
 use lib 't/lib';
 
-use Config;
 use File::Temp;
 use Linux::Prctl ();
 use POSIX ();
 use Test::More;
 use TestChild qw(proc_status);
 
-# Every verbatim paragraph of the manual is text ("=for text"), a block of facts
+# Every verbatim paragraph of the manual is a display ("=for display"), a block of facts
 # (60-manual.t reads those) or an example ("=for example"), which is run here as a
 # program of its own. What must come of it stands in its comments: prints, warns:,
 # dies:. "needs" names capabilities, functions, or ids: ids that can be changed to.
@@ -143,7 +142,7 @@ while (@paragraphs) {
     my $at = $line;
     $line += ($paragraph . ($gap // '')) =~ tr/\n//;
     if ($paragraph !~ /\A /) {
-        $kind = $paragraph =~ /\A=for (example|text)\b\s*(.*)\z/ ? "$1 $2" : '';
+        $kind = $paragraph =~ /\A=for (example|display)\b\s*(.*)\z/ ? "$1 $2" : '';
         next;
     }
 
@@ -161,8 +160,8 @@ while (@paragraphs) {
         check_synopsis($paragraph);
     } elsif ($kind =~ /\Aexample (?:needs (.+))?\z/) {
         check_example($at, $paragraph, split ' ', $1 // '');
-    } elsif ($kind ne 'text ' && $paragraph !~ /\ACalls\s/) {
-        fail("$manual, line $at: neither an example nor text nor a block of facts");
+    } elsif ($kind ne 'display ' && $paragraph !~ /\ACalls\s/) {
+        fail("$manual, line $at: neither an example nor a display nor a block of facts");
     }
 }
 
