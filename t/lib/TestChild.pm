@@ -58,6 +58,7 @@ sub proc_status {
 
 # The five sets as numbers: E P I B A.
 sub proc_caps {
+    no warnings 'portable';    # 64 bits
     my %status = proc_status(@_);
     return map { substr($_, 3, 1) => hex $status{$_} } qw(CapEff CapPrm CapInh CapBnd CapAmb);
 }
