@@ -164,9 +164,6 @@ same_names(
 my ($extra) = grep {/\Aprctl, /} chapter('CONSTANTS AND TAGS');
 same_names([$extra =~ /\w+/g], $tags{extra}, 'the list of :extra');
 
-my ($version) = map {/manual of Linux::Prctl (\S+)\.\z/} chapter('VERSION');
-is($version, $Linux::Prctl::VERSION, 'the version');
-
 my %category = map { $_ => 1 } map {/C<(Linux::Prctl[\w:]*)> for/g} map {s/\s+/ /gr} @paragraphs;
 is_deeply([sort keys %category], [grep {/\ALinux::Prctl/} sort keys %warnings::Offsets],
     'the categories of warnings');
