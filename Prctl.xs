@@ -28,6 +28,7 @@ typedef uid_t lp_id;
 typedef unsigned long lp_exit_status;
 typedef enum lp_set lp_set_flag;
 typedef const char *lp_string;
+typedef const char *lp_string_or_null;
 typedef enum lp_set lp_set;
 typedef long lp_status;
 
@@ -406,14 +407,9 @@ sched_core_share_from(lp_number pid)
         RETVAL
 
 lp_status
-set_vma_anon_name(lp_number address, lp_number length, SV *name)
-    PREINIT:
-        const char *text = NULL;
+set_vma_anon_name(lp_number address, lp_number length, lp_string_or_null name)
     CODE:
-        SvGETMAGIC(name);
-        if (SvOK(name))
-            text = string_arg(cv, "name", name);
-        RETVAL = lp_prctl(PR_SET_VMA, LP_SET_VMA_ANON_NAME, address, length, (unsigned long)text);
+        RETVAL = lp_prctl(PR_SET_VMA, LP_SET_VMA_ANON_NAME, address, length, (unsigned long)name);
         HEARD;
     OUTPUT:
         RETVAL

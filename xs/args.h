@@ -194,13 +194,12 @@ static unsigned long S_signal_arg(pTHX_ CV *cv, SV *sv)
 /* ---- bytes ---- */
 
 /* The bytes of a string, in a copy that lives as long as the call. */
-#define bytes_arg(cv, argument, sv, length) S_bytes_arg(aTHX_ cv, argument, sv, length)
-static const char *S_bytes_arg(pTHX_ CV *cv, const char *argument, SV *sv, STRLEN *length)
+#define bytes_of(cv, argument, sv, length) S_bytes_of(aTHX_ cv, argument, sv, length)
+static const char *S_bytes_of(pTHX_ CV *cv, const char *argument, SV *sv, STRLEN *length)
 {
     SV *copy;
     const char *text;
 
-    SvGETMAGIC(sv);
     if (!SvOK(sv) || (SvROK(sv) && !SvAMAGIC(sv)))
         croak("%s: %s %s is not a string", function_name(cv), argument, shown(sv));
     text = SvPV_nomg(sv, *length);
@@ -211,15 +210,37 @@ static const char *S_bytes_arg(pTHX_ CV *cv, const char *argument, SV *sv, STRLE
 }
 
 /* The same for C, where a NUL would end them. */
-#define string_arg(cv, argument, sv) S_string_arg(aTHX_ cv, argument, sv)
-static const char *S_string_arg(pTHX_ CV *cv, const char *argument, SV *sv)
+#define c_string_of(cv, argument, sv) S_c_string_of(aTHX_ cv, argument, sv)
+static const char *S_c_string_of(pTHX_ CV *cv, const char *argument, SV *sv)
 {
     STRLEN length;
-    const char *text = bytes_arg(cv, argument, sv, &length);
+    const char *text = bytes_of(cv, argument, sv, &length);
 
     if (memchr(text, '\0', length))
         croak("%s: %s %s has a NUL in it", function_name(cv), argument, shown(sv));
     return text;
+}
+
+#define bytes_arg(cv, argument, sv, length) S_bytes_arg(aTHX_ cv, argument, sv, length)
+static const char *S_bytes_arg(pTHX_ CV *cv, const char *argument, SV *sv, STRLEN *length)
+{
+    SvGETMAGIC(sv);
+    return bytes_of(cv, argument, sv, length);
+}
+
+#define string_arg(cv, argument, sv) S_string_arg(aTHX_ cv, argument, sv)
+static const char *S_string_arg(pTHX_ CV *cv, const char *argument, SV *sv)
+{
+    SvGETMAGIC(sv);
+    return c_string_of(cv, argument, sv);
+}
+
+/* undef is no string at all. */
+#define string_or_null_arg(cv, argument, sv) S_string_or_null_arg(aTHX_ cv, argument, sv)
+static const char *S_string_or_null_arg(pTHX_ CV *cv, const char *argument, SV *sv)
+{
+    SvGETMAGIC(sv);
+    return SvOK(sv) ? c_string_of(cv, argument, sv) : NULL;
 }
 
 /* ---- what is lowered or raised, for the reason of a refusal ---- */
