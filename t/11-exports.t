@@ -86,7 +86,7 @@ for my $import ('', (map { "qw(:$_)" } sort keys %expected), 'qw(:functions :ext
         for qw(import unimport _wish bootstrap CLONE constant);
 }
 ok(!eval 'package Wrong4; no Linux::Prctl qw(set_name); 1', 'only :fatal can be switched off');
-like($@, qr/\A"set_name" cannot be switched off: only :fatal can at \(eval \d+\) line 1\.$/,
+like($@, qr/\A"set_name" cannot be switched off: only :fatal can at \(eval \d+\) line 1\.$/m,
     'the message says so');
 
 # A script of 1.6.0 with subs of these names stays quiet.
