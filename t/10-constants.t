@@ -41,7 +41,8 @@ my $listed   = join ', ', map { $_->{name} } @constants;
 for my $way (
     ['imported', "use Linux::Prctl qw($imported); sub { return ($listed) }"],
     ['by tags', "use Linux::Prctl qw(:constants); sub { return ($listed) }"],
-    ['fully qualified', 'sub { return (' . join(', ', map { "Linux::Prctl::$_->{name}" } @constants) . ') }'],
+    ['fully qualified',
+        'sub { return (' . join(', ', map { "Linux::Prctl::$_->{name}" } @constants) . ') }'],
     ['fully qualified, with parentheses',
         'sub { return (' . join(', ', map { "Linux::Prctl::$_->{name}()" } @constants) . ') }'],
 ) {

@@ -48,7 +48,8 @@ sub needs {
     my ($function, $tests) = @_;
     my $answer = supported($function);
     return if $answer;
-    skip defined $answer ? "this kernel has no $function" : "whether this kernel has $function cannot be asked", $tests;
+    skip defined $answer ? "this kernel has no $function"
+        : "whether this kernel has $function cannot be asked", $tests;
 }
 
 # ---- settings of one number, each with its getter ----
@@ -58,8 +59,10 @@ for my $case (
     ['set_dumpable', 'get_dumpable', sub { raw(3) }, [0, 0], [1, 1]],
     ['set_keepcaps', 'get_keepcaps', sub { raw(7) }, [1, 1], [0, 0]],
     ['set_timing', 'get_timing', sub { raw(13) }, [0, 0]],
-    ['set_pdeathsig', 'get_pdeathsig', sub { raw_int(2) }, [15, 15], ['USR1', POSIX::SIGUSR1()], ['sigkill', 9], [64, 64], [0, 0]],
-    ['set_child_subreaper', 'get_child_subreaper', sub { raw_int(37) }, [1, 1], [0, 0], [7, 1], [2**32, 1], [-1, 1]],
+    ['set_pdeathsig', 'get_pdeathsig', sub { raw_int(2) },
+        [15, 15], ['USR1', POSIX::SIGUSR1()], ['sigkill', 9], [64, 64], [0, 0]],
+    ['set_child_subreaper', 'get_child_subreaper', sub { raw_int(37) },
+        [1, 1], [0, 0], [7, 1], [2**32, 1], [-1, 1]],
     ['set_no_new_privs', 'get_no_new_privs', sub { raw(39) }, [1, 1]],
     ['set_thp_disable', 'get_thp_disable', sub { raw(42) }, [1, 1], [0, 0], [5, 1]],
     ['set_mce_kill', 'get_mce_kill', sub { raw(34) }, [0, 0], [1, 1], [2, 2]],
@@ -70,17 +73,25 @@ for my $case (
     my ($setter, $getter, $ask, @values) = @$case;
     SKIP: {
         needs($getter, 1 + @values);
-        my ($before, $now) = in_child { (scalar Linux::Prctl->can($getter)->(), $SYS_prctl ? $ask->() : undef) };
+        my ($before, $now) = in_child {
+            (scalar Linux::Prctl->can($getter)->(), $SYS_prctl ? $ask->() : undef);
+        };
         $now //= $before;
         is($before, $now, "$getter() is what the kernel says");
         my @seen = in_child {
             my ($set, $get) = map { Linux::Prctl->can($_) } $setter, $getter;
             # No other call in between: some of these settings are hard to live with.
-            map { my $answer = $set->($_->[0]); my $got = $get->(); my $is = $SYS_prctl ? $ask->() : $got; [$answer, $got, $is] } @values;
+            map {
+                my $answer = $set->($_->[0]);
+                my $got = $get->();
+                my $is  = $SYS_prctl ? $ask->() : $got;
+                [$answer, $got, $is];
+            } @values;
         };
         for my $i (0 .. $#values) {
             my ($value, $expected) = @{ $values[$i] };
-            is_deeply($seen[$i], [0, $expected, $expected], "$setter($value): $expected, as the kernel sees it");
+            is_deeply($seen[$i], [0, $expected, $expected],
+                "$setter($value): $expected, as the kernel sees it");
         }
     }
 }
@@ -109,7 +120,12 @@ SKIP: {
     my $permitted = $caps{P};
     my ($kept, $lost) = map {
         my $keep = $_;
-        in_child { set_keepcaps($keep); POSIX::setuid(65534) or die "setuid: $!\n"; my %now = proc_caps(); $now{P} };
+        in_child {
+            set_keepcaps($keep);
+            POSIX::setuid(65534) or die "setuid: $!\n";
+            my %now = proc_caps();
+            $now{P};
+        };
     } 1, 0;
     is($kept, $permitted, 'set_keepcaps(1): setuid() leaves permitted as it was');
     is($lost, 0, 'set_keepcaps(0): setuid() takes everything');
@@ -128,7 +144,8 @@ SKIP: {
     };
     SKIP: {
         skip 'the kernel does not show NoNewPrivs', 1 if !defined $seen[0];
-        is_deeply([@seen[1 .. 5]], [0, 0, 1, 1, 1], 'S11: set_no_new_privs() is there, kept over fork and exec');
+        is_deeply([@seen[1 .. 5]], [0, 0, 1, 1, 1],
+            'S11: set_no_new_privs() is there, kept over fork and exec');
     }
 }
 
@@ -163,15 +180,19 @@ SKIP: {
             return $said;
         };
     };
-    is($adopted_by->(1), 'me not inherited', 'set_child_subreaper(1): orphans become children of this process');
+    is($adopted_by->(1), 'me not inherited',
+        'set_child_subreaper(1): orphans become children of this process');
     is($adopted_by->(0), 'another not inherited', 'set_child_subreaper(0): they do not');
 }
 
 # ---- timer slack ----
 
 SKIP: {
-    my $file = "/proc/$$/timerslack_ns";
-    my $is = sub { open my $in, '<', "/proc/$$/timerslack_ns" or return; chomp(my $line = <$in> // ''); $line };
+    my $is = sub {
+        open my $in, '<', "/proc/$$/timerslack_ns" or return;
+        chomp(my $line = <$in> // '');
+        return $line;
+    };
     my $default = get_timerslack();
     is($default, $is->(), 'get_timerslack() is what /proc says') if length($is->() // '');
     skip 'real-time threads have no timer slack', 7 if !$default;
@@ -191,13 +212,16 @@ SKIP: {
 SKIP: {
     my %status = proc_status();
     skip 'the kernel does not show THP_enabled', 2 if !defined $status{THP_enabled};
-    my @enabled = in_child { map { set_thp_disable($_); my %now = proc_status(); $now{THP_enabled} } 1, 0 };
+    my @enabled = in_child {
+        map { set_thp_disable($_); my %now = proc_status(); $now{THP_enabled} } 1, 0;
+    };
     is_deeply(\@enabled, [0, 1], 'set_thp_disable: as /proc says');
     my ($answer, $errno, $got) = in_child {
         my $answer = set_thp_disable(1, THP_DISABLE_EXCEPT_ADVISED);
         ($answer, $! + 0, get_thp_disable());
     };
-    ok($answer == 0 ? $got == 3 : $errno == EINVAL && $got == 0, 'set_thp_disable with a flag: taken, or EINVAL before 6.18')
+    ok($answer == 0 ? $got == 3 : $errno == EINVAL && $got == 0,
+        'set_thp_disable with a flag: taken, or EINVAL before 6.18')
         or diag "$answer $errno $got";
 }
 
@@ -234,7 +258,8 @@ SKIP: {
     };
     is_deeply([@seen[0, 1]], [0, 'a name of mine'], 'set_vma_anon_name: in /proc/self/maps');
     is_deeply([@seen[2, 3]], [0, ''], 'set_vma_anon_name: undef takes it away');
-    is_deeply([@seen[4 .. 6]], [-1, EINVAL, ''], 'set_vma_anon_name: a character that the kernel does not like');
+    is_deeply([@seen[4 .. 6]], [-1, EINVAL, ''],
+        'set_vma_anon_name: a character that the kernel does not like');
 }
 
 SKIP: {
@@ -285,7 +310,8 @@ SKIP: {
 SKIP: {
     witness(1);
     my $expected = raw(58);
-    is(get_io_flusher(), $expected == -1 ? undef : $expected, 'get_io_flusher() is what the kernel says');
+    is(get_io_flusher(), $expected == -1 ? undef : $expected,
+        'get_io_flusher() is what the kernel says');
 }
 
 # ---- seccomp ----
@@ -317,14 +343,18 @@ SKIP: {
         my %status = proc_status();
         return ($answer, $ppid, $errno, $status{Seccomp}, get_seccomp());
     };
-    is_deeply(\@seen, [0, -1, 33, 2, 2], 'set_seccomp(SECCOMP_MODE_FILTER, $program): the filter works');
-    my ($answer, $errno) = in_child { my $answer = set_seccomp(SECCOMP_MODE_FILTER, ''); ($answer, $! + 0) };
-    is($answer, -1, 'an empty program is refused');
+    is_deeply(\@seen, [0, -1, 33, 2, 2],
+        'set_seccomp(SECCOMP_MODE_FILTER, $program): the filter works');
+    is(in_child { set_seccomp(SECCOMP_MODE_FILTER, '') }, -1, 'an empty program is refused');
     SKIP: {
         my %status = proc_status();
         skip 'S11: no_new_privs is set already', 1 if $status{NoNewPrivs};
         skip 'who has CAP_SYS_ADMIN needs no no_new_privs', 1 if effective(CAP_SYS_ADMIN);
-        is_deeply([in_child { my $answer = set_seccomp(SECCOMP_MODE_FILTER, $program); ($answer, $! + 0, get_seccomp()) }],
+        my @refused = in_child {
+            my $answer = set_seccomp(SECCOMP_MODE_FILTER, $program);
+            ($answer, $! + 0, get_seccomp());
+        };
+        is_deeply(\@refused,
             [-1, EACCES, 0], 'S10: without no_new_privs, a filter is refused');
     }
 }
@@ -339,7 +369,8 @@ SKIP: {
         return (getppid, $mine, $then, $$, @child);
     };
     my ($mine, $then, $pid, $childs, $childs_parent) = @seen;
-    is($then, $mine == 0 ? $pid : $ppid, 'get_ptracer(): what was set, or the parent if it was refused');
+    is($then, $mine == 0 ? $pid : $ppid,
+        'get_ptracer(): what was set, or the parent if it was refused');
     is($childs, $childs_parent, 'get_ptracer(): a child starts afresh');
 }
 
@@ -357,8 +388,10 @@ SKIP: {
         ['get_cap(CAP_INHERITABLE)', $caps{I}, sub { get_cap(CAP_INHERITABLE, $_[0]) }],
     ) {
         my ($what, $mask, $ask) = @$case;
-        is_deeply([map { $ask->($_) } 0 .. $last], [map { $mask >> $_ & 1 } 0 .. $last], "$what: all of them, as /proc says");
-        is($ask->($last + 1), undef, "$what: undef for one that this kernel does not have") if $last < 63;
+        is_deeply([map { $ask->($_) } 0 .. $last], [map { $mask >> $_ & 1 } 0 .. $last],
+            "$what: all of them, as /proc says");
+        is($ask->($last + 1), undef,
+            "$what: undef for one that this kernel does not have") if $last < 63;
     }
 }
 
@@ -380,7 +413,10 @@ SKIP: {
     is_deeply(\@inherit, [(0) x 5, 1, 1, 0, 0], 'inheritable and ambient, raised and lowered');
 }
 SKIP: {
-    my ($answer, $errno, %now) = in_child { my $answer = capbset_drop('kill'); ($answer, $! + 0, proc_caps()) };
+    my ($answer, $errno, %now) = in_child {
+        my $answer = capbset_drop('kill');
+        ($answer, $! + 0, proc_caps());
+    };
     if (effective(CAP_SETPCAP)) {
         is($answer, 0, 'S1: capbset_drop("kill")');
         is($now{B}, $caps{B} & ~(1 << CAP_KILL), 'S1: one capability is gone from the bounding set');
@@ -391,10 +427,14 @@ SKIP: {
     }
 }
 {
-    my ($answer, $errno, %now) = in_child { my $answer = cap_ambient_raise('kill'); ($answer, $! + 0, proc_caps()) };
+    my ($answer, $errno, %now) = in_child {
+        my $answer = cap_ambient_raise('kill');
+        ($answer, $! + 0, proc_caps());
+    };
     SKIP: {
         skip 'kill is inheritable here', 1 if $caps{I} >> CAP_KILL & 1;
-        is_deeply([$answer, $errno, $now{A}], [-1, EPERM, $caps{A}], 'cap_ambient_raise: not without inheritable');
+        is_deeply([$answer, $errno, $now{A}], [-1, EPERM, $caps{A}],
+            'cap_ambient_raise: not without inheritable');
     }
 }
 
@@ -425,7 +465,10 @@ is(cap_number('cap_41'), 41, 'cap_number: a number that has no name');
 
 {
     my %status = proc_status();
-    for my $case (['uid', 'Uid', \&getfsuid, \&setfsuid, CAP_SETUID], ['gid', 'Gid', \&getfsgid, \&setfsgid, CAP_SETGID]) {
+    for my $case (
+        ['uid', 'Uid', \&getfsuid, \&setfsuid, CAP_SETUID],
+        ['gid', 'Gid', \&getfsgid, \&setfsgid, CAP_SETGID],
+    ) {
         my ($kind, $field, $get, $set, $cap) = @$case;
         my ($real, $effective, $saved, $fs) = split ' ', $status{$field};
         is($get->(), $fs, "getfs$kind() is what /proc says");
@@ -445,14 +488,20 @@ is(cap_number('cap_41'), 41, 'cap_number: a number that has no name');
             is_deeply([$answer, $mapped ? 0 : $errno], $mapped ? [0, 0] : [-1, EINVAL],
                 "setfs$kind(65534): done, or EINVAL where that id is not mapped");
         }
-        my ($foreign) = grep { my $id = $_; !grep { $_ == $id } $real, $effective, $saved, $fs } 12345, 12346;
-        my ($refused, $why, %left) = in_child { my $answer = $set->($foreign); ($answer, $! + 0, proc_status()) };
+        my %mine = map { $_ => 1 } $real, $effective, $saved, $fs;
+        my ($foreign) = grep { !$mine{$_} } 12345 .. 12349;
+        my ($refused, $why, %left) = in_child {
+            my $answer = $set->($foreign);
+            ($answer, $! + 0, proc_status());
+        };
         if (!effective($cap)) {
-            is_deeply([$refused, $why], [-1, EPERM], "S10: setfs$kind($foreign) is refused, and says so");
+            is_deeply([$refused, $why], [-1, EPERM],
+                "S10: setfs$kind($foreign) is refused, and says so");
             is($left{$field}, $status{$field}, "S10: setfs$kind($foreign): nothing has changed");
         }
         else {
-            is($refused, (split ' ', $left{$field})[3] == $foreign ? 0 : -1, "setfs$kind($foreign): the answer is what happened");
+            is($refused, (split ' ', $left{$field})[3] == $foreign ? 0 : -1,
+                "setfs$kind($foreign): the answer is what happened");
         }
     }
 }

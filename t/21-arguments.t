@@ -63,14 +63,19 @@ for my $function (@functions) {
 }
 
 my @references = ([], {}, \1, \'chown', \*STDOUT, sub { 1 }, qr/1/, bless([], 'Nothing'));
-my @no_number = (undef, '', ' ', '-', '+', 'abc', '12abc', 'abc12', '0x10', '0b1', '1_000', '1 2', '--1',
-    'NaN', 'nan', 'Inf', '-inf', 'infinity', 9**9**9, -9**9**9, 9**9**9 / 9**9**9, 1.5, '1.5', -0.5, '1e-1', '0.1',
-    2**64, '18446744073709551616', '-9223372036854775809', '99999999999999999999', -2**65, 1e300,
-    '1e300', '1e400', "5\0", "\0" . '5', "5\x{263a}", "\x{ff15}", *STDOUT, bless([], 'Opaque'), @references);
-my @no_name = (undef, '', ' ', 'bogus', 'BOGUS', 'cap_', 'cap_bogus', 'cap_cap_kill', 'kil', 'kills', 'cap-kill',
-    'kill ', ' kill', "kill\n", "kill\0", "kill\0x", "\0kill", "\x{212a}ill", 'chown,kill', 'all', '007', '00', '039', ' 5', '5 ', "5\n", '+5', '0x5',
-    '5.0', '1.5', 1.5, '1e1', '1e9', 'cap_1.5', 'cap_64', 'cap_007', 'cap_+5', 'cap_-1', '--1', '-', '-01', 'NaN',
-    'Inf', 9**9**9, 9**9**9 / 9**9**9, 2**64, 1e300, '1e300', '18446744073709551616', '-9223372036854775809', '12abc',
+my @no_number = (undef, '', ' ', '-', '+', 'abc', '12abc', 'abc12', '0x10', '0b1',
+    '1_000', '1 2', '--1', 'NaN', 'nan', 'Inf', '-inf', 'infinity', 9**9**9, -9**9**9,
+    9**9**9 / 9**9**9, 1.5, '1.5', -0.5, '1e-1', '0.1', 2**64, '18446744073709551616', '-9223372036854775809',
+    '99999999999999999999', -2**65, 1e300, '1e300', '1e400', "5\0", "\0" . '5', "5\x{263a}", "\x{ff15}",
+    *STDOUT, bless([], 'Opaque'), @references);
+my @no_name = (undef, '', ' ', 'bogus', 'BOGUS', 'cap_', 'cap_bogus', 'cap_cap_kill',
+    'kil', 'kills', 'cap-kill',
+    'kill ', ' kill', "kill\n", "kill\0", "kill\0x", "\0kill", "\x{212a}ill",
+    'chown,kill', 'all', '007', '00', '039', ' 5', '5 ', "5\n", '+5', '0x5',
+    '5.0', '1.5', 1.5, '1e1', '1e9', 'cap_1.5', 'cap_64', 'cap_007', 'cap_+5', 'cap_-1',
+    '--1', '-', '-01', 'NaN',
+    'Inf', 9**9**9, 9**9**9 / 9**9**9, 2**64, 1e300, '1e300',
+    '18446744073709551616', '-9223372036854775809', '12abc',
     *STDOUT, bless([], 'Opaque'), @references);
 
 my %bad = (
@@ -87,8 +92,8 @@ my %bad = (
     bytes   => [undef, "a\0b", "\0", "end\0", "wide \x{263a}", "\x{100}", @references],
     'bytes?' => ["a\0b", "\0", "end\0", "wide \x{263a}", @references],
     program => [undef, 'x', 'seven b', 'x' x 9, "\0" x 8 x 65536, "\x{263a}" x 8, @references],
-    what    => [@no_name, -1, 64, 'set_nam', 'set_names', 'SET_NAME', "set_name\0", 'PR_SET_NAME', 'Linux::Prctl::set_name',
-        'import', 'bogus()'],
+    what    => [@no_name, -1, 64, 'set_nam', 'set_names', 'SET_NAME', "set_name\0",
+        'PR_SET_NAME', 'Linux::Prctl::set_name', 'import', 'bogus()'],
 );
 
 # What a message must say of a value: itself, as far as it can be shown in one line.
@@ -151,14 +156,17 @@ for my $function (@functions) {
 {
     my ($calls, @said) = watched {
         map { eval { $_->(); 1 } ? 'lived' : $@ } sub { set_dumpable("a" x 100_000) },
-            sub { set_dumpable("\e[2J\r\n") }, sub { set_name("\x{1F600}\e") }, sub { cap_number("\e[1m") },
+            sub { set_dumpable("\e[2J\r\n") }, sub { set_name("\x{1F600}\e") },
+            sub { cap_number("\e[1m") },
             sub { set_dumpable([]) }, sub { capbset_read('x' x 100_000) };
     };
     for my $said (@said) {
-        ok(length $said < 250 && $said =~ /\A[ -~]+\n\z/, "one short line without control characters: $said");
+        ok(length $said < 250 && $said =~ /\A[ -~]+\n\z/,
+            "one short line without control characters: $said");
     }
     like($said[1], qr/\\33\[2J\\r\\n/, 'they are shown escaped');
-    like($said[4], qr/value ARRAY\(0x[0-9a-f]+\) is not a whole number/, 'a reference is shown as perl shows it');
+    like($said[4], qr/value ARRAY\(0x[0-9a-f]+\) is not a whole number/,
+        'a reference is shown as perl shows it');
 }
 
 # ---- what is taken ----
@@ -176,17 +184,19 @@ my @names = map { lc =~ s/\Acap_//r } @{ $Linux::Prctl::EXPORT_TAGS{capabilities
 SKIP: {
     skip $blind, 1 if length $blind;
 
-    my %number = (0, 0, '-0', 0, 1, 1, '1', 1, ' 5', 5, '5 ', 5, "5\n", 5, '+5', 5, '007', 7, '1e9', 1e9, '1.0', 1, '2e0', 2,
+    my %number = (0, 0, '-0', 0, 1, 1, '1', 1, ' 5', 5, '5 ', 5, "5\n", 5, '+5', 5, '007', 7,
+        '1e9', 1e9, '1.0', 1, '2e0', 2,
         '4294967296', 1 << 32, '18446744073709551615', ~0, '-1', ~0, '-9223372036854775808', 1 << 63);
     for my $text (sort keys %number) {
         is(arrives(1, sub { set_dumpable($text) }), $number{$text}, "set_dumpable('" . ($text =~ s/\n/\\n/r) . "')");
     }
     for my $case ([2**31, 1 << 31], [2**32, 1 << 32], [2**32 + 9, (1 << 32) + 9], [2**63, 1 << 63],
-        [2**63 + 2**62, 3 << 62], [2**64 - 2048, ~0 - 2047], [-1, ~0], [-2**63, 1 << 63], [1e9, 1_000_000_000], [-1.0, ~0], [~0, ~0], [!!1, 1], [1.0, 1])
+        [2**63 + 2**62, 3 << 62], [2**64 - 2048, ~0 - 2047], [-1, ~0],
+        [-2**63, 1 << 63], [1e9, 1_000_000_000], [-1.0, ~0], [~0, ~0], [!!1, 1], [1.0, 1])
     {
         my ($number, $arrives) = @$case;
         is(arrives(1, sub { set_dumpable($number) }), $arrives, "set_dumpable($number), a number");
-        is(arrives(1, sub { capbset_read($number) }), $arrives, "capbset_read($number), a number") ;
+        is(arrives(1, sub { capbset_read($number) }), $arrives, "capbset_read($number), a number");
     }
 
     for my $bpf (qw(bpf BPF Bpf cap_bpf CAP_BPF Cap_bPF 39 cap_39 CAP_39), CAP_BPF, 39.0) {
@@ -197,9 +207,11 @@ SKIP: {
         is(arrives(1, sub { capbset_drop($bpf) }), 39, "capbset_drop('$bpf')");
     }
     for my $number (41, '41', 'cap_41', 63, '63', 'cap_63') {
-        is(arrives(1, sub { capbset_read($number) }), $number =~ s/cap_//r, "capbset_read('$number')");
+        is(arrives(1, sub { capbset_read($number) }), $number =~ s/cap_//r,
+            "capbset_read('$number')");
     }
-    is(arrives(1, sub { capbset_read($_) }), $_ < 0 ? ~0 : $_, "capbset_read('$_'): the kernel's to refuse")
+    is(arrives(1, sub { capbset_read($_) }), $_ < 0 ? ~0 : $_,
+        "capbset_read('$_'): the kernel's to refuse")
         for 64, '64', -1, '-1', '1000000000000';
     for my $i (0 .. $#names) {
         is(arrives(1, sub { capbset_read($names[$i]) }), $i, "capbset_read('$names[$i]')");
@@ -209,15 +221,19 @@ SKIP: {
     my @signals = split ' ', $Config{sig_name};
     my @numbers = split ' ', $Config{sig_num};
     for my $i (1 .. $#signals) {
-        my @spelled = ($signals[$i], "SIG$signals[$i]", lc "SIG$signals[$i]", lc $signals[$i], $numbers[$i]);
+        my @spelled = ($signals[$i], "SIG$signals[$i]",
+            lc "SIG$signals[$i]", lc $signals[$i], $numbers[$i]);
         my ($calls, @got) = supervised(['prctl'], sub { 0 }, sub { map { set_pdeathsig($_) } @spelled });
-        is_deeply([map { $_->{args}[1] } @$calls], [($numbers[$i]) x @spelled], "set_pdeathsig('$signals[$i]')");
+        is_deeply([map { $_->{args}[1] } @$calls], [($numbers[$i]) x @spelled],
+            "set_pdeathsig('$signals[$i]')");
     }
     is(arrives(1, sub { set_pdeathsig(0) }), 0, 'set_pdeathsig(0)');
-    is(arrives(1, sub { set_pdeathsig($_) }), $_, "set_pdeathsig($_): the kernel's to refuse") for 65, 1 << 40;
+    is(arrives(1, sub { set_pdeathsig($_) }), $_,
+        "set_pdeathsig($_): the kernel's to refuse") for 65, 1 << 40;
 
     # Truth, in get_cap's and set_cap's way.
-    for my $case ([undef, 0], ['', 0], ['0', 0], [0, 0], [0.0, 0], ['0.0', 1], ['00', 1], ['false', 1], [1, 1],
+    for my $case ([undef, 0], ['', 0], ['0', 0], [0, 0], [0.0, 0], ['0.0', 1], ['00', 1],
+        ['false', 1], [1, 1],
         [-1, 1], [2**64, 1], ['NaN', 1], [[], 1])
     {
         my ($truth, $raised) = @$case;
@@ -234,7 +250,9 @@ SKIP: {
     }
 
     # Bytes.
-    for my $case (['plain', 'plain'], ["caf\xe9", "caf\xe9"], ['', ''], [12, '12'], [1.5, '1.5'], ["\xff" x 15, "\xff" x 15]) {
+    for my $case (['plain', 'plain'], ["caf\xe9", "caf\xe9"], ['', ''], [12, '12'], [1.5, '1.5'],
+        ["\xff" x 15, "\xff" x 15])
+    {
         my ($text, $bytes) = @$case;
         for my $utf8 (0, 1) {
             my $given = "$text";
@@ -278,7 +296,7 @@ SKIP: {
         my ($code) = @_;
         my ($calls, @got) = supervised(\@watched, sub { 0 }, $code);
         return (join('; ', map { join ' ', $_->{syscall},
-            map { $_ > 1 << 32 && $_ < 1 << 47 ? 'address' : $_ } @{ $_->{args} }[0 .. 4] } 
+            map { $_ > 1 << 32 && $_ < 1 << 47 ? 'address' : $_ } @{ $_->{args} }[0 .. 4] }
             grep { $_->{syscall} eq 'prctl' } @$calls), @got);
     };
 
@@ -322,7 +340,9 @@ SKIP: {
             my ($overloaded, $said) = $asked->(sub { eval { call($name, @objects); 1 } ? '' : $@ });
             is($overloaded, $plain, "$name: overloaded values of class $class") or diag $said;
         }
-        my ($angry, $said) = $asked->(sub { eval { call($name, map { bless [], 'Angry' } @sample); 1 } ? '' : $@ });
+        my ($angry, $said) = $asked->(sub {
+            eval { call($name, map { bless [], 'Angry' } @sample); 1 } ? '' : $@;
+        });
         is($said, "do not look at me\n", "$name: an overloaded value that dies");
         is($angry, '', "$name: and then no system call is made");
     }
@@ -331,7 +351,8 @@ SKIP: {
     is(arrives(1, sub { '15' =~ /(\d+)/; set_pdeathsig($1) }), 15, 'a match variable');
     is(arrives(1, sub { my $text = 'xx15'; set_pdeathsig(substr $text, 2) }), 15, 'a substr');
     is(arrives(1, sub { my $bits = "\x0f"; set_pdeathsig(vec $bits, 0, 8) }), 15, 'a vec');
-    is(arrives(1, sub { local $ENV{LP_TEST} = 15; set_pdeathsig($ENV{LP_TEST}) }), 15, 'an element of %ENV');
+    is(arrives(1, sub { local $ENV{LP_TEST} = 15; set_pdeathsig($ENV{LP_TEST}) }), 15,
+        'an element of %ENV');
     is(arrives(1, sub { my %h = (a => 15); set_pdeathsig($h{a}) }), 15, 'an element of a hash');
     is(arrives(1, sub { $! = 15; set_pdeathsig($! + 0) }), 15, 'errno as a number');
     my ($missing) = $asked->(sub { my %h; eval { set_pdeathsig($h{none}) }; 0 });
@@ -340,7 +361,9 @@ SKIP: {
 
 # ---- the same policy for all: misuse dies, whatever was said of refusals ----
 
-for my $policy ('use Linux::Prctl qw(:fatal);', 'no Linux::Prctl qw(:fatal);', 'no warnings;', 'use warnings FATAL => "all";') {
+for my $policy ('use Linux::Prctl qw(:fatal);', 'no Linux::Prctl qw(:fatal);', 'no warnings;',
+    'use warnings FATAL => "all";')
+{
     my $lived = eval "$policy set_dumpable('abc'); 1";
     ok(!$lived, "$policy a bad argument dies");
     like($@, qr/\Aset_dumpable: value "abc" is not a whole number of at most 64 bits at \(eval \d+\) line 1\.$/,

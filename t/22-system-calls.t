@@ -281,7 +281,8 @@ for my $option (-1, 2**32 - 1, -2**31, 2**31) {
 }
 for my $status (0, 7, 255) {
     my ($calls, @got) = supervised(['exit'], sub { 0 }, sub { sys_exit($status) });
-    is_deeply([map { $_->{args}[0] } @$calls], [$status], "S12: sys_exit($status): exit, and no exit_group");
+    is_deeply([map { $_->{args}[0] } @$calls], [$status],
+        "S12: sys_exit($status): exit, and no exit_group");
 }
 
 # ---- nothing is left out ----

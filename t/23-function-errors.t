@@ -84,7 +84,8 @@ SKIP: {
     my @got = in_child {
         filter([capget => ENOSYS], [capset => EPERM]);
         my @got;
-        for my $ask (sub { get_cap(CAP_EFFECTIVE, 'kill') }, sub { set_cap(CAP_EFFECTIVE, 'kill', 0) }) {
+        for my $ask (sub { get_cap(CAP_EFFECTIVE, 'kill') },
+            sub { set_cap(CAP_EFFECTIVE, 'kill', 0) }) {
             $! = 77;
             my @list = $ask->();
             push @got, [\@list, $! + 0];
@@ -158,9 +159,11 @@ SKIP: {
             sub { set_name("tab\t and \"quotes\"\e") }, sub { set_timerslack(~0) },
             sub { set_timerslack(-2) }, sub { set_pdeathsig('TERM', 1) },
             sub { set_vma_anon_name(4096, 8192, undef) }, sub { set_name('long' x 1000) },
-            sub { prctl(PR_SET_NAME, 1, 2, 3, 4) }, sub { get_name() }, sub { cap_ambient_raise('kill') };
+            sub { prctl(PR_SET_NAME, 1, 2, 3, 4) }, sub { get_name() },
+            sub { cap_ambient_raise('kill') };
     };
-    like($said[0], qr/\Aset_name\("tab\\t and \\"quotes\\"\\(?:e|33)"\)\z/, 'text, in quotes, escaped');
+    like($said[0], qr/\Aset_name\("tab\\t and \\"quotes\\"\\(?:e|33)"\)\z/,
+        'text, in quotes, escaped');
     is($said[1], 'set_timerslack(18446744073709551615)', 'the largest number');
     is($said[2], 'set_timerslack(-2)', 'a negative number');
     is($said[3], 'set_pdeathsig("TERM", 1)', 'two arguments');
@@ -180,7 +183,8 @@ for my $ask (
     [supported => sub { supported('get_endian'); supported(63) }],
     [cap_name => sub { cap_name(5) }], [cap_number => sub { cap_number('kill') }],
     [getfsuid => sub { getfsuid() }], [get_ptracer => sub { get_ptracer() }],
-    [get_cap => sub { get_cap(CAP_EFFECTIVE, 'kill') }], [capbset_read => sub { capbset_read('kill') }],
+    [get_cap => sub { get_cap(CAP_EFFECTIVE, 'kill') }],
+    [capbset_read => sub { capbset_read('kill') }],
     [mce => sub { get_mce_kill() }], [set_name => sub { set_name(get_name()) }],
 ) {
     my ($name, $code) = @$ask;
@@ -215,7 +219,8 @@ SKIP: {
     };
     SKIP: {
         skip 'this kernel has no machine check policy', 1 if $got[0] eq 'unknown';
-        is_deeply(\@got, [([-1, EINVAL, 'same']) x 6], 'set_mce_kill: a bad policy is -1, EINVAL and no change');
+        is_deeply(\@got, [([-1, EINVAL, 'same']) x 6],
+            'set_mce_kill: a bad policy is -1, EINVAL and no change');
     }
 }
 SKIP: {
@@ -223,7 +228,8 @@ SKIP: {
     skip $reason, 1 if length $reason;
     my ($calls, @got) = supervised(['prctl'], sub { 0 },
         sub { map { (set_mce_kill($_), $! + 0) } 3, -1, 2**32 });
-    is_deeply(\@got, [(-1, EINVAL) x 3], 'S12: set_mce_kill: a bad policy, where the kernel would take it');
+    is_deeply(\@got, [(-1, EINVAL) x 3],
+        'S12: set_mce_kill: a bad policy, where the kernel would take it');
     is(scalar @$calls, 0, 'S12: set_mce_kill: and the kernel was not asked');
 }
 {
@@ -232,8 +238,10 @@ SKIP: {
         eval { use Linux::Prctl qw(:fatal); set_pdeathsig('TERM', 1_999_999_999) };
         (@got, $@);
     };
-    is_deeply([@got[0 .. 2]], [-1, ESRCH, 15], 'set_pdeathsig: another parent is -1 and ESRCH, with the signal armed');
-    like($got[3], qr/\Aset_pdeathsig\("TERM", 1999999999\): ./, 'set_pdeathsig: and an exception under :fatal');
+    is_deeply([@got[0 .. 2]], [-1, ESRCH, 15],
+        'set_pdeathsig: another parent is -1 and ESRCH, with the signal armed');
+    like($got[3], qr/\Aset_pdeathsig\("TERM", 1999999999\): ./,
+        'set_pdeathsig: and an exception under :fatal');
 }
 
 # ---- refusals of this kernel ----
@@ -262,7 +270,8 @@ for my $case (
     };
     is_deeply([$answer, $got], [-1, $errno], "$what is refused");
 }
-for my $case (['capbset_read(999)', sub { capbset_read(999) }], ['capbset_read(2**32)', sub { capbset_read(2**32) }],
+for my $case (['capbset_read(999)', sub { capbset_read(999) }],
+    ['capbset_read(2**32)', sub { capbset_read(2**32) }],
     ['cap_ambient_is_set(-1)', sub { cap_ambient_is_set(-1) }])
 {
     my ($what, $code) = @$case;

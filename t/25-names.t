@@ -58,8 +58,8 @@ for my $case (
     }
 }
 
-for my $case (['a NUL', "be\0fore"], ['a trailing NUL', "name\0"], ['wide characters', "\x{263a}"], ['undef', undef],
-    ['a reference', []])
+for my $case (['a NUL', "be\0fore"], ['a trailing NUL', "name\0"],
+    ['wide characters', "\x{263a}"], ['undef', undef], ['a reference', []])
 {
     my ($what, $name) = @$case;
     for my $function (qw(set_name set_proctitle)) {
@@ -70,7 +70,8 @@ for my $case (['a NUL', "be\0fore"], ['a trailing NUL', "name\0"], ['wide charac
             my $lived = eval { Linux::Prctl->can($function)->($name); 1 };
             return ($lived ? 'lived' : $@, comm(), cmdline() eq $title ? 1 : 0, $0 eq $zero ? 1 : 0);
         };
-        like($said, qr/\A$function: (?:name|title) .* at \Q$0\E line \d+\.$/m, "$function dies of $what");
+        like($said, qr/\A$function: (?:name|title) .* at \Q$0\E line \d+\.$/m,
+            "$function dies of $what");
         is_deeply(\@after, ['before', 1, 1], "$function: $what: name and title are as they were");
     }
 }
@@ -149,7 +150,8 @@ for my $title ('t', 'a title', "two words \xff", 'with: punctuation (%s)', '') {
         set_name('the parent');
         my $forked = in_child { comm() };
         my $executed = in_child {
-            open my $from, '-|', $^X, '-e', 'open F, "<", "/proc/self/comm"; print <F>' or die "$^X: $!\n";
+            open my $from, '-|', $^X, '-e', 'open F, "<", "/proc/self/comm"; print <F>'
+                or die "$^X: $!\n";
             chomp(my $line = <$from>);
             $line;
         };

@@ -112,7 +112,10 @@ for my $signal ('USR1', 'SIGUSR1', POSIX::SIGUSR1()) {
 # ---- what keeps it, and what clears it ----
 
 {
-    my ($mine, $childs) = in_child { set_pdeathsig('TERM'); (get_pdeathsig(), in_child { get_pdeathsig() }) };
+    my ($mine, $childs) = in_child {
+        set_pdeathsig('TERM');
+        (get_pdeathsig(), in_child { get_pdeathsig() });
+    };
     is_deeply([$mine, $childs], [15, 0], 'a child of fork does not inherit it');
 }
 {
@@ -122,7 +125,8 @@ for my $signal ('USR1', 'SIGUSR1', POSIX::SIGUSR1()) {
         if (!$pid) {
             open STDOUT, '>&', $to or die "dup: $!\n";
             set_pdeathsig('TERM');
-            exec $^X, map({ "-I$_" } @INC), '-MLinux::Prctl=get_pdeathsig', '-e', 'print get_pdeathsig()';
+            exec $^X, map({ "-I$_" } @INC), '-MLinux::Prctl=get_pdeathsig', '-e',
+                'print get_pdeathsig()';
         }
         close $to;
         my $line = <$from>;
@@ -137,7 +141,8 @@ SKIP: {
         if !($caps{E} >> 7 & 1) || in_child { $> = 65534; $> != 65534 };
     is(in_child { set_pdeathsig('TERM'); $> = 65534; get_pdeathsig() }, 0,
         'S1: a change of the effective uid clears it');
-    is(in_child { $> = 65534; set_pdeathsig('TERM'); get_pdeathsig() }, 15, 'S1: set after the change, it stays');
+    is(in_child { $> = 65534; set_pdeathsig('TERM'); get_pdeathsig() }, 15,
+        'S1: set after the change, it stays');
 }
 
 # ---- a new pid namespace: the parent is 0, because it is outside ----
@@ -177,7 +182,8 @@ SKIP: {
         wait;    # this process, the parent, is still there
         $?;
     };
-    is($ended, POSIX::SIGUSR1(), 'a child forked in a thread: the signal comes when that thread ends');
+    is($ended, POSIX::SIGUSR1(),
+        'a child forked in a thread: the signal comes when that thread ends');
 }
 
 done_testing;
