@@ -12,7 +12,8 @@ use TestChild qw(proc_status);
 # Every verbatim paragraph of the manual is a display ("=for display"), a block of facts
 # (60-manual.t reads those) or an example ("=for example"), which is run here as a
 # program of its own. What must come of it stands in its comments: prints, warns:,
-# dies:. "needs" names capabilities, functions, or ids: ids that can be changed to.
+# dies:. "needs" names capabilities, functions, ids (that can be changed to), or
+# unfiltered: no seccomp filter yet.
 my $manual = 'lib/Linux/Prctl.pod';
 
 my $dir = File::Temp->newdir;
@@ -57,6 +58,10 @@ sub missing {
             if !grep { $_->[0] <= 65534 && 65534 - $_->[0] < $_->[2] } @map;
         return 'setgroups is denied here' if slurp('/proc/self/setgroups') !~ /\Aallow/;
         return;
+    }
+    if ($need eq 'unfiltered') {
+        my %status = proc_status();
+        return $status{Seccomp} ? 'the tests run behind a seccomp filter' : undef;
     }
     if (my $cap = Linux::Prctl->can('CAP_' . uc $need)) {
         my %status = proc_status();
