@@ -677,10 +677,12 @@ SV *
 DELETE(lp_set self, SV *key)
     PREINIT:
         unsigned bit;
-        int raised;
+        int raised, saved;
     CODE:
         bit = key_arg(self, key);
+        saved = errno;
         raised = lp_bit(self, bit);
+        errno = saved; /* that there was nothing to lower is no error */
         if (!store(self, bit, false) || raised == -1)
             XSRETURN_UNDEF;
         RETVAL = newSViv(raised);

@@ -17,7 +17,7 @@ static SV *S_fetch(pTHX_ enum lp_set set, SV *key)
 static void S_store_value(pTHX_ enum lp_set set, SV *key, SV *value)
 {
     unsigned bit = key_arg(set, key);
-    bool raise = SvTRUE(value);
+    bool raise = SvTRUE_nomg(value);
 
     if (raise && set == LP_BOUNDING)
         raise_bounding(bit);
