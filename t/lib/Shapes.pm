@@ -18,6 +18,7 @@ use TestChild qw(in_child proc_status proc_caps);
 our @EXPORT_OK = qw(
     shape in_shape no_shape shape_names shape_meaning privileged no_privilege tally
     sys raw_prctl raw_capget raw_capset raw_drop prctl_answers filter install_filter ambient_raise
+    low_word fewer_filter fewer_capabilities
     last_capability bit all_but
 );
 
@@ -126,6 +127,28 @@ sub prctl_answers {
     ));
     return;
 }
+
+# A kernel with capabilities up to $last alone, as far as prctl() tells: reading and
+# dropping in the bounding set, and the ambient set, answer EINVAL above it.
+sub fewer_filter {
+    my ($last) = @_;
+    return filter(
+        [ 0x20, 0, 0, 0 ],
+        [ 0x15, 0, 9, sys('prctl') ],
+        [ 0x20, 0, 0, low_word(0) ],
+        [ 0x15, 4, 0, 23 ],
+        [ 0x15, 3, 0, 24 ],
+        [ 0x15, 0, 5, 47 ],
+        [ 0x20, 0, 0, low_word(2) ],      # PR_CAP_AMBIENT: the third argument
+        [ 0x05, 0, 0, 1 ],
+        [ 0x20, 0, 0, low_word(1) ],
+        [ 0x25, 0, 1, $last ],
+        [ 0x06, 0, 0, 0x00050000 | POSIX::EINVAL() ],
+        [ 0x06, 0, 0, 0x7fff0000 ],
+    );
+}
+
+sub fewer_capabilities { my ($last) = @_; return install_filter(fewer_filter($last)) }
 
 # Where seccomp_data has the low half of an argument.
 sub low_word {
