@@ -180,7 +180,6 @@ for my $title (sort keys %wish) {
     my ($expected, $script, @switches) = @{ $wish{$title} };
     my $output = in_child {
         raw_prctl(38, 1);    # no exec brings anything back
-        raw_prctl(24, 0) if eval { raw_capset((Shapes::raw_capget())[0, 1], 0); 1 } && Shapes::raw_capget() && ((Shapes::raw_capget())[0] & bit(8));
         raw_capset(0, 0, 0);
         pipe my $from, my $to or die $!;
         my $pid = fork // die $!;

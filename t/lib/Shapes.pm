@@ -336,28 +336,37 @@ sub run_id {
     return "$parent-" . ($started // '');
 }
 
+# In the build's own directory, or where anybody may write: then one for each tree.
 sub tally_file {
-    my $dir = -d 'blib' && -w 'blib' ? 'blib' : File::Spec->tmpdir;
-    return File::Spec->catfile($dir, "linux-prctl-shapes-$>-" . run_id());
+    return 'blib/shapes-seen' if -d 'blib' && -w 'blib';
+    my $tree = join '-', (stat '.')[ 0, 1 ];
+    return File::Spec->catfile(File::Spec->tmpdir, "linux-prctl-shapes-$>-$tree");
 }
 
-my ($owner, $file) = ($$, $0);
+my ($owner, $file, $told) = ($$, $0);
 
-# One line: what happened, in which test file, and how often.
+# A line for each thing that happened; the first one says in which run.
 sub note_down {
     my (@lines) = @_;
     return if !$ENV{HARNESS_ACTIVE};
-    sysopen my $out, tally_file(), POSIX::O_WRONLY() | POSIX::O_CREAT() | POSIX::O_APPEND()
-            | Fcntl::O_NOFOLLOW(), 0600
-        or die tally_file() . ": $!\n";
-    syswrite $out, join('', map {"@$_\n"} @lines) or die tally_file() . ": $!\n";
+    my $name = tally_file();
+    my $run  = 'run ' . run_id() . "\n";
+    sysopen my $tally, $name, POSIX::O_RDWR() | POSIX::O_CREAT() | Fcntl::O_NOFOLLOW(), 0600
+        or die "$name: $!\n";
+    flock $tally, LOCK_EX or die "$name: $!\n";
+    if ((<$tally> // '') ne $run) {
+        truncate $tally, 0 or die "$name: $!\n";
+        unshift @lines, [ $run =~ s/\n//r ];
+    }
+    sysseek $tally, 0, SEEK_END or die "$name: $!\n";
+    syswrite $tally, join('', map {"@$_\n"} @lines) or die "$name: $!\n";
     return;
 }
 
 note_down([ 'begin', $$, $file ]);
 
 END {
-    if ($$ == $owner) {
+    if ($$ == $owner && !$told) {
         my $status = $?;
         my %seen;
         for my $test (Test::More->builder->details) {
@@ -376,6 +385,7 @@ sub tally {
         my %open;
         (%seen, %files) = ();
         open my $in, '<', tally_file() or last;
+        last if (<$in> // '') ne 'run ' . run_id() . "\n";
         while (my $line = <$in>) {
             my ($what, $which, $value) = split ' ', $line, 3;
             chomp $value;
@@ -387,6 +397,7 @@ sub tally {
         select undef, undef, undef, 0.1;
     }
     unlink tally_file();
+    $told = 1;
     return (\%seen, [ grep { $_ ne $file } keys %files ]);
 }
 
