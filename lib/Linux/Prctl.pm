@@ -2,16 +2,16 @@ package Linux::Prctl;
 
 use 5.014;
 use warnings;
-use warnings::register qw(threads registered);
+use warnings::register qw(threads _registered);
 
 our $VERSION = '2.0.0';
 
 # On by default, as perl's own severe warnings are: a script that says only
-# "no warnings 'once'" still hears of a refusal. "registered" is on wherever anything
+# "no warnings 'once'" still hears of a refusal. "_registered" is on wherever anything
 # is, and so tells the scopes that were compiled before the others were known.
 my $before = $warnings::DEFAULT;
 vec($warnings::DEFAULT, $warnings::Offsets{ __PACKAGE__ . $_ }, 1) = 1
-    for '', '::threads', '::registered';
+    for '', '::threads', '::_registered';
 
 # Functions, constants, the lists that can be imported and the six tied hashes:
 # all from Prctl.xs.
@@ -46,7 +46,7 @@ sub _wish {
     my $mask = (caller 0)[9];
     return 1 if !defined $mask;
     my $offset = $warnings::Offsets{$category};
-    my $registered = $warnings::Offsets{ __PACKAGE__ . '::registered' };
+    my $registered = $warnings::Offsets{ __PACKAGE__ . '::_registered' };
     if (!vec($mask, $offset, 1) && !vec $mask, $registered, 1) {
 
         # Nothing was said of the category, unless something was said of all.
