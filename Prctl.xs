@@ -427,15 +427,22 @@ set_no_new_privs(lp_number value = 1)
 
 lp_status
 set_keepcaps(lp_number value)
-    PREINIT:
-        const struct lp_write keep_caps = {
-            .set = LP_SECURE,
-            .keep = ~LP_BIT(LP_SECURE_KEEP_CAPS),
-        };
     CODE:
         CREDENTIAL_CALL;
         RETVAL = lp_prctl(PR_SET_KEEPCAPS, value, 0, 0, 0);
-        HEARD_OF(RETVAL == -1, &keep_caps);
+        if (RETVAL == -1) {
+            /* A lock refuses even the value that is there: ask about the other. */
+            const int error = errno;
+            const uint64_t keep_caps = LP_BIT(LP_SECURE_KEEP_CAPS);
+            const struct lp_write other = {
+                .set = LP_SECURE,
+                .keep = ~keep_caps,
+                .raise = lp_bit(LP_SECURE, LP_SECURE_KEEP_CAPS) == 1 ? 0 : keep_caps,
+            };
+
+            errno = error;
+            HEARD_OF(true, &other);
+        }
     OUTPUT:
         RETVAL
 
@@ -677,10 +684,12 @@ SV *
 DELETE(lp_set self, SV *key)
     PREINIT:
         unsigned bit;
-        int raised;
+        int raised, saved;
     CODE:
         bit = key_arg(self, key);
+        saved = errno;
         raised = lp_bit(self, bit);
+        errno = saved; /* that there was nothing to lower is no error */
         if (!store(self, bit, false) || raised == -1)
             XSRETURN_UNDEF;
         RETVAL = newSViv(raised);

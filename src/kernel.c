@@ -312,3 +312,12 @@ bool lp_knows(unsigned cap)
     errno = saved;
     return known;
 }
+
+bool lp_lacks(unsigned cap)
+{
+    int saved = errno;
+    bool lacks = !lp_knows(cap) && readable(LP_CAP_chown);
+
+    errno = saved;
+    return lacks;
+}

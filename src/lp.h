@@ -95,6 +95,8 @@ unsigned lp_other_threads(void);
 
 /* Does the running kernel have this capability? */
 bool lp_knows(unsigned cap);
+/* Is it sure that it has not? */
+bool lp_lacks(unsigned cap);
 
 /* ---- supported.c ---- */
 

@@ -274,7 +274,7 @@ static int each(uint64_t mask, int (*step)(unsigned cap))
         unsigned cap = (unsigned)__builtin_ctzll(mask);
 
         if (step(cap) != 0) {
-            if (errno == EINVAL && !lp_knows(cap))
+            if (errno == EINVAL && lp_lacks(cap))
                 break; /* nor does it know those above */
             return -1;
         }
@@ -354,7 +354,7 @@ static int bounding_there(unsigned cap)
 {
     int bit = lp_bit(LP_BOUNDING, cap);
 
-    if (bit == -1 && errno != EINVAL)
+    if (bit == -1 && !(errno == EINVAL && lp_lacks(cap)))
         return -1;
     return bit == 1 ? 0 : refuse(EPERM);
 }

@@ -17,7 +17,7 @@ static SV *S_fetch(pTHX_ enum lp_set set, SV *key)
 static void S_store_value(pTHX_ enum lp_set set, SV *key, SV *value)
 {
     unsigned bit = key_arg(set, key);
-    bool raise = SvTRUE(value);
+    bool raise = SvTRUE_nomg(value);
 
     if (raise && set == LP_BOUNDING)
         raise_bounding(bit);
@@ -26,7 +26,14 @@ static void S_store_value(pTHX_ enum lp_set set, SV *key, SV *value)
 }
 
 /* An element's magic holds the object and the key, as that of any tied hash. */
-#define element_set(magic) ((enum lp_set)SvIVX(SvRV((magic)->mg_obj)))
+#define element_set(magic) S_element_set(aTHX_ magic)
+static enum lp_set S_element_set(pTHX_ MAGIC *magic)
+{
+    /* perl takes objects away from their references when it ends. */
+    if (!SvROK(magic->mg_obj))
+        croak("The hashes of Linux::Prctl are gone");
+    return (enum lp_set)SvIVX(SvRV(magic->mg_obj));
+}
 
 #define element_key(magic) S_element_key(aTHX_ magic)
 static SV *S_element_key(pTHX_ MAGIC *magic)

@@ -111,6 +111,8 @@ static enum wish S_wished(pTHX_ const char *category)
 
     if (PL_dowarn & G_WARN_ALL_OFF)
         return SILENCE;
+    /* A stack of its own: the operator that stores may not be done with perl's. */
+    PUSHSTACKi(PERLSI_MAGIC);
     ENTER;
     SAVETMPS;
     PUSHMARK(SP);
@@ -122,6 +124,7 @@ static enum wish S_wished(pTHX_ const char *category)
     PUTBACK;
     FREETMPS;
     LEAVE;
+    POPSTACK;
     return (enum wish)wish;
 }
 

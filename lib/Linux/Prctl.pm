@@ -2,13 +2,16 @@ package Linux::Prctl;
 
 use 5.014;
 use warnings;
-use warnings::register 'threads';
+use warnings::register qw(threads _registered);
 
 our $VERSION = '2.0.0';
 
 # On by default, as perl's own severe warnings are: a script that says only
-# "no warnings 'once'" still hears of a refusal.
-vec($warnings::DEFAULT, $warnings::Offsets{$_}, 1) = 1 for __PACKAGE__, __PACKAGE__ . '::threads';
+# "no warnings 'once'" still hears of a refusal. "_registered" is on wherever anything
+# is, and so tells the scopes that were compiled before the others were known.
+my $before = $warnings::DEFAULT;
+vec($warnings::DEFAULT, $warnings::Offsets{ __PACKAGE__ . $_ }, 1) = 1
+    for '', '::threads', '::_registered';
 
 # Functions, constants, the lists that can be imported and the six tied hashes:
 # all from Prctl.xs.
@@ -43,12 +46,12 @@ sub _wish {
     my $mask = (caller 0)[9];
     return 1 if !defined $mask;
     my $offset = $warnings::Offsets{$category};
-    if (length $mask <= $offset >> 3) {
+    my $registered = $warnings::Offsets{ __PACKAGE__ . '::_registered' };
+    if (!vec($mask, $offset, 1) && !vec $mask, $registered, 1) {
 
-        # Compiled before the category was registered: nothing was said of it, unless
-        # something was said of all.
+        # Nothing was said of the category, unless something was said of all.
         $offset = $warnings::Offsets{all};
-        return $mask =~ /[^\0]/ ? 1 : 0 if !vec $mask, $offset, 1;
+        return ($mask & $before) =~ /[^\0]/ ? 1 : 0 if !vec $mask, $offset, 1;
     }
     return 0 if !vec $mask, $offset, 1;
     return vec($mask, $offset + 1, 1) ? 2 : 1;

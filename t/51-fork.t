@@ -1,0 +1,77 @@
+# No state of the module crosses fork, except what the kernel itself hands down.
+use 5.014;
+use warnings;
+
+use lib 't/lib';
+use Test::More;
+
+use Linux::Prctl qw(:hashes :sets :functions last_cap);
+use Shapes qw(privileged no_privilege raw_prctl raw_capset prctl_answers filter install_filter sys bit last_capability);
+use TestChild qw(in_child proc_caps);
+
+# ---- who may trace ----
+
+is(get_ptracer(), getppid, 'get_ptracer: the parent, where nothing was set');
+my $filter = eval { in_child { prctl_answers(0, 0x59616d61); 1 } };
+SKIP: {
+    skip "no seccomp to pretend Yama with: $@", 4 if !$filter;
+    my @seen = in_child {
+        prctl_answers(0, 0x59616d61);
+        my @seen = (set_ptracer(4711), get_ptracer());
+        push @seen, in_child { (get_ptracer() == getppid() ? 'parent' : 'other') };
+        push @seen, in_child { set_ptracer(4712); get_ptracer() };
+        push @seen, get_ptracer();
+        return @seen;
+    };
+    is_deeply(\@seen, [ 0, 4711, 'parent', 4712, 4711 ], 'a child starts afresh, and leaves its parent alone');
+    is_deeply([ in_child { prctl_answers(0, 0x59616d61); set_ptracer(-1); get_ptracer() } ], [-1], 'SET_PTRACER_ANY');
+    is_deeply([ in_child { prctl_answers(0, 0x59616d61); set_ptracer(4711); in_child { in_child { get_ptracer() == getppid() ? 1 : 0 } } } ], [1], 'nor does a grandchild know');
+    my @failed = in_child { prctl_answers(22, 0x59616d61); (set_ptracer(4711), get_ptracer() == getppid() ? 1 : 0) };
+    is_deeply(\@failed, [ -1, 1 ], 'what failed is not remembered');
+}
+
+# ---- which capabilities there are ----
+
+my $last = last_capability();
+SKIP: {
+    skip 'this kernel has too few capabilities to hide some', 2 if $last < 36;
+    my @seen = eval {
+        in_child {
+            my @seen = scalar(keys %cap_effective);
+            push @seen, in_child { Shapes::fewer_capabilities(35); (scalar(keys %cap_effective), last_cap()) };
+            push @seen, scalar(keys %cap_effective);
+            return @seen;
+        };
+    };
+    skip "no seccomp to hide capabilities with: $@", 2 if !@seen;
+    is_deeply(\@seen, [ $last + 1, 36, 35, $last + 1 ], 'a child behind a filter sees what the filter lets it see');
+    @seen = in_child {
+        keys %cap_effective;
+        Linux::Prctl::set_no_new_privs();
+        Linux::Prctl::set_seccomp(2, Shapes::fewer_filter(35));
+        scalar(keys %cap_effective);
+    };
+    is_deeply(\@seen, [36], 'and so does a process that has set its own');
+}
+
+# ---- sets ----
+
+SKIP: {
+    skip no_privilege(), 2 if no_privilege();
+    my @seen = privileged {
+        my $element = \$cap_effective{kill};
+        my $object  = cap_effective;
+        my @seen = $$element;
+        my $in_child = in_child { $object->drop('kill'); my $value = $cap_effective{kill}; my %now = proc_caps(); "$value" . ($now{E} & bit(5)) };
+        my %now = proc_caps();
+        return (@seen, $in_child, $now{E} >> 5 & 1, $cap_effective{kill});
+    };
+    is_deeply(\@seen, [ 1, '00', 1, 1 ], 'objects work in a child, and change the child');
+    my ($said) = privileged {
+        raw_capset(0, 0, 0);
+        in_child { my $said = ''; local $SIG{__WARN__} = sub { $said .= $_[0] }; $cap_effective{kill} = 1; $said };
+    };
+    like($said, qr/\Acap_effective\{kill\}: .*kill is not permitted/, 'a child hears of refusals, and of no threads');
+}
+
+done_testing;
