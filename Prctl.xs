@@ -712,7 +712,7 @@ EXISTS(lp_set self, SV *key)
 SV *
 FIRSTKEY(lp_set self)
     CODE:
-        RETVAL = new_name(self, 0);
+        RETVAL = new_name(kept_names(self), self, 0);
     OUTPUT:
         RETVAL
 
@@ -724,7 +724,7 @@ NEXTKEY(lp_set self, SV *last)
         bit = key_arg(self, last) + 1;
         if (!in_keys(self, bit))
             XSRETURN_UNDEF;
-        RETVAL = new_name(self, bit);
+        RETVAL = new_name(kept_names(self), self, bit);
     OUTPUT:
         RETVAL
 
@@ -747,15 +747,17 @@ CLEAR(lp_set self)
 void
 names(lp_set self)
     PREINIT:
+        SV **kept;
         uint64_t raised;
     PPCODE:
+        kept = kept_names(self);
         if (lp_read(self, &raised) != 0)
             method_refused(cv, self, errno);
         if (self == LP_SECURE)
             raised &= LP_BIT(LP_SECUREBITS) - 1;
         EXTEND(SP, LP_CAPS);
         for (; raised; raised &= raised - 1)
-            mPUSHs(new_name(self, (unsigned)__builtin_ctzll(raised)));
+            mPUSHs(new_name(kept, self, (unsigned)__builtin_ctzll(raised)));
 
 bool
 has(lp_set self, ...)

@@ -75,12 +75,18 @@ static const char *S_bit_text(pTHX_ enum lp_set set, unsigned bit)
     return set == LP_SECURE ? lp_securebit_name(bit) : cap_text(bit);
 }
 
-#define new_name(set, bit) S_new_name(aTHX_ set, bit)
-static SV *S_new_name(pTHX_ enum lp_set set, unsigned bit)
+/* Where the keys of a set are kept, for new_name. */
+#define kept_names(set) S_kept_names(aTHX_ set)
+static SV **S_kept_names(pTHX_ enum lp_set set)
 {
     dMY_CXT;
-    SV **kept = set == LP_SECURE ? &MY_CXT.securebits[bit] : &MY_CXT.caps[bit];
 
+    return set == LP_SECURE ? MY_CXT.securebits : MY_CXT.caps;
+}
+
+#define new_name(kept, set, bit) S_new_name(aTHX_ &(kept)[bit], set, bit)
+static SV *S_new_name(pTHX_ SV **kept, enum lp_set set, unsigned bit)
+{
     if (!*kept)
         *kept = newSVpvn_share(bit_text(set, bit), (I32)strlen(bit_text(set, bit)), 0);
     return newSVhek(SvSHARED_HEK_FROM_PV(SvPVX(*kept)));
