@@ -756,8 +756,14 @@ names(lp_set self)
         if (self == LP_SECURE)
             raised &= LP_BIT(LP_SECUREBITS) - 1;
         EXTEND(SP, LP_CAPS);
-        for (; raised; raised &= raised - 1)
-            mPUSHs(new_name(kept, self, (unsigned)__builtin_ctzll(raised)));
+        EXTEND_MORTAL(LP_CAPS); /* room for all at once: mPUSHs asks for each */
+        for (; raised; raised &= raised - 1) {
+            SV *name = new_name(kept, self, (unsigned)__builtin_ctzll(raised));
+
+            SvTEMP_on(name);
+            PL_tmps_stack[++PL_tmps_ix] = name;
+            PUSHs(name);
+        }
 
 bool
 has(lp_set self, ...)

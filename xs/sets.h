@@ -85,7 +85,7 @@ static SV **S_kept_names(pTHX_ enum lp_set set)
 }
 
 #define new_name(kept, set, bit) S_new_name(aTHX_ &(kept)[bit], set, bit)
-static SV *S_new_name(pTHX_ SV **kept, enum lp_set set, unsigned bit)
+static inline SV *S_new_name(pTHX_ SV **kept, enum lp_set set, unsigned bit)
 {
     if (!*kept)
         *kept = newSVpvn_share(bit_text(set, bit), (I32)strlen(bit_text(set, bit)), 0);
