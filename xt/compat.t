@@ -17,6 +17,7 @@ use JSON::PP;
 use Test::More;
 
 my $dir = File::Temp->newdir;
+chmod 0755, "$dir" or die "$dir: $!\n";    # for probes as another user
 my $old = $ENV{COMPAT_OLD} // "$dir/old";
 if (!-d $old) {
     my $said = `cd '$dir' && apt-get -q -o APT::Sandbox::User=root download liblinux-prctl-perl 2>&1 &&
