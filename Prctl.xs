@@ -186,6 +186,7 @@ get_auxv()
         size = room;
         if (room > 0) {
             auxv = (unsigned long *)SvPVX(sv_2mortal(newSV((STRLEN)room)));
+            Zero(auxv, room, char); /* should the kernel write less than it said */
             size = lp_prctl(PR_GET_AUXV, (unsigned long)auxv, (unsigned long)room, 0, 0);
         }
         if (size == -1) {
