@@ -5,6 +5,8 @@ package Seccomp;
 use 5.014;
 use warnings;
 
+use TestChild ();    # the listener, too, needs /proc
+
 use Config;
 use Errno qw(EACCES EINTR);
 use Exporter qw(import);
