@@ -120,6 +120,8 @@ struct lp_caps {
 };
 
 int lp_capget(struct lp_caps *caps);
+/* Those of another process or thread; 0 is the caller. */
+int lp_capget_of(pid_t pid, struct lp_caps *caps);
 int lp_capset(const struct lp_caps *caps);
 
 /* A thread's credentials as far as the rules of capabilities(7) ask for them. */
@@ -150,6 +152,7 @@ enum lp_rule {
     LP_BEYOND_PERMITTED, /* into inheritable, without setpcap */
     LP_STILL_EFFECTIVE,
     LP_NO_SETPCAP,
+    LP_NO_SETFCAP,
     LP_NO_AMBIENT_RAISE,
     LP_LOCKED,
     LP_ONLY_LOWERED,
@@ -169,10 +172,13 @@ struct lp_answer lp_ask_bit(enum lp_set set, unsigned bit);
 /* All of them. */
 int lp_read(enum lp_set set, uint64_t *mask);
 int lp_write(const struct lp_write *write);
+/* All three sets of the caller at once, exactly these. */
+int lp_set_caps(const struct lp_caps *caps);
 /* The kernel's rules, over a snapshot: what stands in the way of a write? */
 struct lp_refusal lp_explain(const struct lp_creds *now, const struct lp_write *write);
 /* The same for a write that was just refused with this errno. */
 struct lp_refusal lp_why(const struct lp_write *write, int error);
+struct lp_refusal lp_why_caps(const struct lp_caps *caps, int error);
 
 #pragma GCC visibility pop
 

@@ -7,9 +7,9 @@
 
 /* ---- capget(2), capset(2) ---- */
 
-int lp_capget(struct lp_caps *caps)
+int lp_capget_of(pid_t pid, struct lp_caps *caps)
 {
-    struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, pid};
     struct __user_cap_data_struct data[2] = {{0, 0, 0}, {0, 0, 0}};
 
     if (capget(&head, data) != 0)
@@ -18,6 +18,11 @@ int lp_capget(struct lp_caps *caps)
     caps->set[LP_PERMITTED] = (uint64_t)data[1].permitted << 32 | data[0].permitted;
     caps->set[LP_INHERITABLE] = (uint64_t)data[1].inheritable << 32 | data[0].inheritable;
     return 0;
+}
+
+int lp_capget(struct lp_caps *caps)
+{
+    return lp_capget_of(0, caps);
 }
 
 int lp_capset(const struct lp_caps *caps)
@@ -204,17 +209,19 @@ struct lp_refusal lp_explain(const struct lp_creds *now, const struct lp_write *
     return refusal;
 }
 
+/* From the highest down: what the kernel knows has no gaps. */
 static uint64_t unknown_caps(uint64_t mask)
 {
-    uint64_t unknown = 0;
+    uint64_t known = mask;
 
-    for (uint64_t rest = mask; rest; rest &= rest - 1) {
-        unsigned cap = (unsigned)__builtin_ctzll(rest);
+    while (known) {
+        unsigned cap = LP_CAPS - 1 - (unsigned)__builtin_clzll(known);
 
-        if (!lp_knows(cap))
-            unknown |= LP_BIT(cap);
+        if (lp_knows(cap))
+            break;
+        known &= ~LP_BIT(cap);
     }
-    return unknown;
+    return mask & ~known;
 }
 
 struct lp_refusal lp_why(const struct lp_write *write, int error)
@@ -226,6 +233,40 @@ struct lp_refusal lp_why(const struct lp_write *write, int error)
         (void)met(&refusal, LP_UNKNOWN_CAP, unknown_caps(write->raise | ~write->keep));
     else if (error == EPERM && lp_snapshot(&now) == 0)
         refusal = lp_explain(&now, write);
+    errno = error;
+    return refusal;
+}
+
+static uint64_t any_set(const struct lp_caps *caps)
+{
+    return caps->set[LP_EFFECTIVE] | caps->set[LP_PERMITTED] | caps->set[LP_INHERITABLE];
+}
+
+/* capset(2) takes the three together: effective goes by what permitted becomes. */
+static struct lp_refusal explain_caps(const struct lp_creds *now, const struct lp_caps *caps)
+{
+    const struct lp_write permitted = {.set = LP_PERMITTED, .raise = caps->set[LP_PERMITTED],
+                                       .whole = true};
+    const struct lp_write inheritable = {.set = LP_INHERITABLE,
+                                         .raise = caps->set[LP_INHERITABLE]};
+    struct lp_refusal refusal = lp_explain(now, &permitted);
+
+    if (refusal.rule == LP_NO_RULE
+        && !met(&refusal, LP_NOT_PERMITTED,
+                caps->set[LP_EFFECTIVE] & ~caps->set[LP_PERMITTED]))
+        refusal = lp_explain(now, &inheritable);
+    return refusal;
+}
+
+struct lp_refusal lp_why_caps(const struct lp_caps *caps, int error)
+{
+    struct lp_refusal refusal = {LP_NO_RULE, 0};
+    struct lp_creds now;
+
+    if (error == EINVAL)
+        (void)met(&refusal, LP_UNKNOWN_CAP, unknown_caps(any_set(caps)));
+    else if (error == EPERM && lp_snapshot(&now) == 0)
+        refusal = explain_caps(&now, caps);
     errno = error;
     return refusal;
 }
@@ -251,6 +292,13 @@ static int write_caps(const struct lp_write *write)
     if (write->whole && write->set == LP_PERMITTED)
         caps.set[LP_EFFECTIVE] &= caps.set[LP_PERMITTED];
     return lp_capset(&caps);
+}
+
+int lp_set_caps(const struct lp_caps *caps)
+{
+    if (unknown_caps(any_set(caps)))
+        return refuse(EINVAL);
+    return lp_capset(caps);
 }
 
 static int write_securebits(const struct lp_write *write)

@@ -48,6 +48,7 @@ static const char *const reasons[] = {
     [LP_BEYOND_PERMITTED] = "%s is not permitted, and setpcap is not effective",
     [LP_STILL_EFFECTIVE] = "%s is still effective: lower it there first, or use ->drop",
     [LP_NO_SETPCAP] = "setpcap is not effective",
+    [LP_NO_SETFCAP] = "setfcap is not effective",
     [LP_NO_AMBIENT_RAISE] = "no_cap_ambient_raise is set",
     [LP_LOCKED] = "%s is locked",
     [LP_ONLY_LOWERED] = "%s is gone from the bounding set for good",

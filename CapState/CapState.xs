@@ -1,0 +1,311 @@
+/* Linux::Prctl::CapState and Linux::Prctl::FileCaps: a table of contents. What is
+ * asked of the kernel and of libcap is in ../src, what Perl gives and gets in
+ * ../xs and typemap. */
+#define PERL_NO_GET_CONTEXT
+#include "EXTERN.h"
+#include "perl.h"
+#include "XSUB.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <time.h>
+
+#include "../src/states/states.h"
+/* Not all that these offer is of use here. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-function"
+#include "../xs/errors.h"
+#include "../xs/args.h"
+#pragma GCC diagnostic pop
+#include "../xs/states.h"
+
+/* The C types that typemap knows. */
+typedef HV *lp_class;
+typedef lp_state lp_cap_state;
+typedef lp_state lp_file_state;
+typedef lp_state lp_any_state;
+typedef enum lp_set lp_state_set;
+typedef pid_t lp_pid;
+
+#define NOTHING ((lp_state){.effective = 0})
+
+MODULE = Linux::Prctl::CapState    PACKAGE = Linux::Prctl::CapState
+
+PROTOTYPES: DISABLE
+
+# ---- made of nothing, of text, of another ----
+
+SV *
+new(lp_class class)
+    ALIAS:
+        new = CAP_STATE
+        Linux::Prctl::FileCaps::new = FILE_CAPS
+    CODE:
+        RETVAL = new_state((enum kind)ix, class, &NOTHING);
+    OUTPUT:
+        RETVAL
+
+SV *
+from_text(lp_class class, SV *text)
+    ALIAS:
+        from_text = CAP_STATE
+        Linux::Prctl::FileCaps::from_text = FILE_CAPS
+    PREINIT:
+        lp_state state;
+    CODE:
+        state = text_arg(cv, (enum kind)ix, text);
+        RETVAL = new_state((enum kind)ix, class, &state);
+    OUTPUT:
+        RETVAL
+
+SV *
+copy(lp_any_state self)
+    ALIAS:
+        copy = CAP_STATE
+        Linux::Prctl::FileCaps::copy = FILE_CAPS
+    CODE:
+        RETVAL = new_state((enum kind)ix, SvSTASH(SvRV(ST(0))), &self);
+    OUTPUT:
+        RETVAL
+
+# ---- read (overload hands the operators two arguments more) ----
+
+SV *
+to_text(lp_any_state self, ...)
+    ALIAS:
+        to_text = CAP_STATE
+        Linux::Prctl::FileCaps::to_text = FILE_CAPS
+    CODE:
+        RETVAL = state_text(cv, (enum kind)ix, &self);
+    OUTPUT:
+        RETVAL
+
+bool
+_equal(lp_any_state self, SV *other, ...)
+    ALIAS:
+        _equal = CAP_STATE
+        Linux::Prctl::FileCaps::_equal = FILE_CAPS
+    CODE:
+        RETVAL = same_state((enum kind)ix, "==", &self, other);
+    OUTPUT:
+        RETVAL
+
+bool
+_unequal(lp_any_state self, SV *other, ...)
+    ALIAS:
+        _unequal = CAP_STATE
+        Linux::Prctl::FileCaps::_unequal = FILE_CAPS
+    CODE:
+        RETVAL = !same_state((enum kind)ix, "!=", &self, other);
+    OUTPUT:
+        RETVAL
+
+void
+names(lp_any_state self, lp_state_set set)
+    ALIAS:
+        names = CAP_STATE
+        Linux::Prctl::FileCaps::names = FILE_CAPS
+    PREINIT:
+        uint64_t rest;
+    PPCODE:
+        EXTEND(SP, LP_CAPS);
+        for (rest = self.caps.set[set]; rest; rest &= rest - 1)
+            mPUSHs(newSVpv(cap_text((unsigned)__builtin_ctzll(rest)), 0));
+
+bool
+has(lp_any_state self, lp_state_set set, ...)
+    ALIAS:
+        has = CAP_STATE
+        Linux::Prctl::FileCaps::has = FILE_CAPS
+    CODE:
+        RETVAL = !(caps_arg(cv, &ST(2), items - 2) & ~self.caps.set[set]);
+    OUTPUT:
+        RETVAL
+
+# ---- changed ----
+
+void
+add(lp_any_state self, lp_state_set set, ...)
+    ALIAS:
+        add = CAP_STATE
+        Linux::Prctl::FileCaps::add = FILE_CAPS
+    PPCODE:
+        self.caps.set[set] |= caps_arg(cv, &ST(2), items - 2);
+        keep_state((enum kind)ix, ST(0), &self);
+        XSRETURN(1);
+
+void
+drop(lp_any_state self, lp_state_set set, ...)
+    ALIAS:
+        drop = CAP_STATE
+        Linux::Prctl::FileCaps::drop = FILE_CAPS
+    PPCODE:
+        self.caps.set[set] &= ~caps_arg(cv, &ST(2), items - 2);
+        keep_state((enum kind)ix, ST(0), &self);
+        XSRETURN(1);
+
+void
+limit(lp_any_state self, lp_state_set set, ...)
+    ALIAS:
+        limit = CAP_STATE
+        Linux::Prctl::FileCaps::limit = FILE_CAPS
+    PPCODE:
+        self.caps.set[set] &= caps_arg(cv, &ST(2), items - 2);
+        keep_state((enum kind)ix, ST(0), &self);
+        XSRETURN(1);
+
+void
+clear(lp_any_state self, ...)
+    ALIAS:
+        clear = CAP_STATE
+        Linux::Prctl::FileCaps::clear = FILE_CAPS
+    PPCODE:
+        if (items == 1)
+            self = NOTHING;
+        for (I32 i = 1; i < items; i++)
+            self.caps.set[state_set_arg(cv, (enum kind)ix, ST(i))] = 0;
+        keep_state((enum kind)ix, ST(0), &self);
+        XSRETURN(1);
+
+# ---- the kernel's ----
+
+SV *
+get_current(lp_class class)
+    PREINIT:
+        lp_state state = NOTHING;
+    CODE:
+        if (lp_capget(&state.caps) != 0) {
+            int error = errno;
+
+            die_of(refusal_text(call_text(cv, NULL, 0), error, no_reason), error);
+        }
+        RETVAL = new_state(CAP_STATE, class, &state);
+    OUTPUT:
+        RETVAL
+
+SV *
+get_for_pid(lp_class class, lp_pid pid)
+    PREINIT:
+        lp_state state = NOTHING;
+    CODE:
+        if (lp_capget_of(pid, &state.caps) != 0) {
+            int error = errno;
+
+            die_of(refusal_text(call_text(cv, &ST(1), 1), error, no_reason), error);
+        }
+        RETVAL = new_state(CAP_STATE, class, &state);
+    OUTPUT:
+        RETVAL
+
+void
+set_current(lp_cap_state self)
+    PPCODE:
+        CREDENTIAL(call_text(cv, &ST(0), items));
+        if (lp_set_caps(&self.caps) != 0) {
+            int error = errno;
+
+            die_of(refusal_text(call_text(cv, &ST(0), items), error,
+                                lp_why_caps(&self.caps, error)),
+                   error);
+        }
+        XSRETURN(1);
+
+MODULE = Linux::Prctl::CapState    PACKAGE = Linux::Prctl::FileCaps
+
+SV *
+get(lp_class class, SV *file)
+    PREINIT:
+        struct lp_file target;
+        struct lp_file_failure failure = {.mode = 0};
+        lp_state state;
+    CODE:
+        target = file_arg(cv, file);
+        switch (lp_file_get(&target, &state, &failure)) {
+        case 0:
+            XSRETURN_UNDEF;
+        case 1:
+            RETVAL = new_state(FILE_CAPS, class, &state);
+            break;
+        default:
+            file_failed(cv, &target, &failure);
+        }
+    OUTPUT:
+        RETVAL
+
+void
+set(lp_file_state self, SV *file)
+    PREINIT:
+        struct lp_file target;
+        struct lp_file_failure failure = {.mode = 0};
+    PPCODE:
+        target = file_arg(cv, file);
+        if (lp_file_set(&target, &self, &failure) != 0)
+            file_failed(cv, &target, &failure);
+        XSRETURN(1);
+
+bool
+remove(lp_class class, SV *file)
+    PREINIT:
+        struct lp_file target;
+        struct lp_file_failure failure = {.mode = 0};
+        int removed;
+    CODE:
+        PERL_UNUSED_VAR(class);
+        target = file_arg(cv, file);
+        removed = lp_file_remove(&target, &failure);
+        if (removed < 0)
+            file_failed(cv, &target, &failure);
+        RETVAL = removed;
+    OUTPUT:
+        RETVAL
+
+void
+effective(lp_file_state self, SV *value = NULL)
+    PPCODE:
+        if (!value) {
+            ST(0) = boolSV(self.effective);
+            XSRETURN(1);
+        }
+        self.effective = SvTRUE(value);
+        keep_state(FILE_CAPS, ST(0), &self);
+        XSRETURN(1);
+
+void
+rootid(lp_file_state self, SV *uid = NULL)
+    PPCODE:
+        if (!uid) {
+            ST(0) = sv_2mortal(newSVuv(self.rootid));
+            XSRETURN(1);
+        }
+        self.rootid = (uint32_t)ranged_arg(cv, "uid", uid, LP_MOST_ROOTID);
+        keep_state(FILE_CAPS, ST(0), &self);
+        XSRETURN(1);
+
+# The bytes of the attribute itself, from anywhere: what get and set go through.
+
+SV *
+_from_attribute(lp_class class, SV *bytes)
+    PREINIT:
+        lp_state state;
+        struct lp_malformation why;
+        const char *attribute;
+        STRLEN length;
+    CODE:
+        attribute = bytes_arg(cv, "bytes", bytes, &length);
+        if (lp_file_caps_from_attribute((const unsigned char *)attribute, length, &state,
+                                        &why) != 0)
+            die_of(sv_2mortal(newSVpvf("%s: %" SVf, function_name(cv),
+                                       SVfARG(malformation_text(&why)))),
+                   EINVAL);
+        RETVAL = new_state(FILE_CAPS, class, &state);
+    OUTPUT:
+        RETVAL
+
+SV *
+_to_attribute(lp_file_state self)
+    PREINIT:
+        unsigned char bytes[LP_ATTRIBUTE_BYTES];
+    CODE:
+        RETVAL = newSVpvn((const char *)bytes, lp_file_caps_to_attribute(&self, bytes));
+    OUTPUT:
+        RETVAL

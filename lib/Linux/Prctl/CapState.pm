@@ -1,0 +1,19 @@
+package Linux::Prctl::CapState;
+
+use 5.014;
+use warnings;
+
+use Linux::Prctl ();
+use overload
+    '""'   => 'to_text',
+    'bool' => sub { 1 },
+    '=='   => '_equal',
+    '!='   => '_unequal';
+
+our $VERSION = $Linux::Prctl::VERSION;
+
+# The methods, and those of Linux::Prctl::FileCaps: all from CapState.xs.
+require XSLoader;
+XSLoader::load(__PACKAGE__, $VERSION);
+
+1;

@@ -1,0 +1,15 @@
+package Linux::Prctl::FileCaps;
+
+use 5.014;
+use warnings;
+
+use Linux::Prctl::CapState ();    # whose object file has the methods
+use overload
+    '""'   => 'to_text',
+    'bool' => sub { 1 },
+    '=='   => '_equal',
+    '!='   => '_unequal';
+
+our $VERSION = $Linux::Prctl::VERSION;
+
+1;
