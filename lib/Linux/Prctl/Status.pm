@@ -55,9 +55,8 @@ sub _number  { return $_[0] + 0 }
 sub _numbers { return [ map { $_ + 0 } split ' ', $_[0] ] }
 
 sub _slots {
-    my %ids;
-    @ids{@SLOTS} = map { $_ + 0 } split ' ', $_[0];
-    return \%ids;
+    my ($real, $effective, $saved, $fs) = map { $_ + 0 } split ' ', $_[0];
+    return { real => $real, effective => $effective, saved => $saved, fs => $fs };
 }
 
 # The kernel writes a newline and a backslash as \n and \\, all else as it is.
@@ -246,11 +245,15 @@ sub out_of_step {
 
 sub _line {
     my ($self, $line) = @_;
-    my $from = index $self->{text}, "\n$line:";
+    my $from = index $self->{text}, "\n$line:\t";
     return if $from < 0;
     $from += 3 + length $line;
     return substr $self->{text}, $from, index($self->{text}, "\n", $from) - $from;
 }
+
+# All lines that a fact comes from.
+my ($LINES) = map { qr/\n($_):\t([^\n]*)/ }
+    join '|', values %SET_LINES, map { $_->[0] } values %FACTS;
 
 sub _fact {
     my ($self, $fact) = @_;
@@ -261,10 +264,20 @@ sub _fact {
 
 sub _caps {
     my ($self) = @_;
+    my %line;
+    for my $line (values %SET_LINES) {
+        my $mask = $self->_line($line);
+        $line{$line} = $mask if defined $mask;
+    }
+    return _sets(\%line);
+}
+
+sub _sets {
+    my ($line) = @_;
     my %caps;
     for my $set (@SETS) {
-        my $mask = $self->_line($SET_LINES{$set});
-        $caps{$set} = _names($mask) if defined $mask;
+        my $mask = $line->{ $SET_LINES{$set} } // next;
+        $caps{$set} = _names($mask);
     }
     return \%caps;
 }
@@ -295,10 +308,11 @@ _accessor(report  => \&_report);
 
 sub _as_hash {
     my ($self) = @_;
-    my %hash = (caps => $self->_caps);
+    my %line = $self->{text} =~ /$LINES/g;
+    my %hash = (caps => _sets(\%line));
     for my $fact (keys %FACTS) {
-        my $value = $self->_fact($fact);
-        $hash{$fact} = $value if defined $value;
+        my ($name, $read) = @{ $FACTS{$fact} };
+        $hash{$fact} = $read->($line{$name}) if defined $line{$name};
     }
     for my $fact (keys %{ $self->{own} }) {
         $hash{$fact} = $self->_own_fact($fact);
@@ -392,7 +406,7 @@ sub _list_text {
 sub _usual_set {
     my ($fact, $set) = @_;
     return _set_text($fact->{caps}{$set}) eq 'all'
-        if $set eq 'bounding' || (!$fact->{uid}{effective} && $set =~ /\A[ep]/);
+        if $set eq 'bounding' || ($set =~ /\A[ep]/ && !$fact->{uid}{effective});
     return !@{ $fact->{caps}{$set} };
 }
 
@@ -411,11 +425,11 @@ my %USUAL = (
 sub _report_lines {
     my ($fact) = @_;
     my @lines;
-    for my $ids (@IDS) {
+    for my $ids (grep { $fact->{$_} } @IDS) {
         my $text = _ids_text($fact->{$ids});
         push @lines, [ $ids, $text, $text !~ /,/ ];
     }
-    push @lines, [ groups => _list_text($fact->{groups}), 1 ];
+    push @lines, [ groups => _list_text($fact->{groups}), 1 ] if $fact->{groups};
     push @lines, map { [ $_, _set_text($fact->{caps}{$_}), _usual_set($fact, $_) ] }
         grep { $fact->{caps}{$_} } @SETS;
     push @lines, [ securebits => _list_text($fact->{securebits}), !@{ $fact->{securebits} } ]
@@ -423,7 +437,7 @@ sub _report_lines {
     push @lines, map { [ $_, $fact->{$_}, $fact->{$_} eq $USUAL{$_} ] }
         grep { defined $fact->{$_} } sort keys %USUAL;
     push @lines, [ timerslack => "$fact->{timerslack} ns", 1 ] if defined $fact->{timerslack};
-    return grep { defined $_->[1] } @lines;
+    return @lines;
 }
 
 # Folded, with what follows under the first word.
@@ -436,14 +450,20 @@ sub _report_line {
     return $start . join($rest, @parts) . "\n";
 }
 
+# Nothing that a terminal would act on: anyone may choose a name.
+sub _report_title {
+    my ($fact) = @_;
+    my $name = $fact->{name} =~ s/([^ -~])/sprintf '\\x%02x', ord $1/gre;
+    my $thread = $fact->{tid} == $fact->{pid} ? '' : ", thread $fact->{tid}";
+    my $count  = $fact->{threads} == 1 ? '1 thread' : "$fact->{threads} threads";
+    return "$fact->{pid} ($name)$thread: $fact->{state}, $count, child of $fact->{ppid}\n";
+}
+
 sub _report {
     my ($self) = @_;
     my $fact = $self->_as_hash;
-    my $name = $fact->{name} =~ s/([^ -~])/sprintf '\\x%02x', ord $1/gre;
     my @lines = _report_lines($fact);
-    return sprintf("%d (%s)%s: %s, %d thread%s, child of %d\n",
-        $fact->{pid}, $name, $fact->{tid} == $fact->{pid} ? '' : ", thread $fact->{tid}",
-        $fact->{state}, $fact->{threads}, $fact->{threads} == 1 ? '' : 's', $fact->{ppid})
+    return _report_title($fact)
         . join('', map { _report_line($_) } @lines)
         . ((grep { !$_->[2] } @lines) ? "* unusual\n" : '');
 }
