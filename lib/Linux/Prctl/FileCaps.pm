@@ -5,10 +5,11 @@ use warnings;
 
 use Linux::Prctl::CapState ();    # whose object file has the methods
 use overload
-    '""'   => 'to_text',
-    'bool' => sub { 1 },
-    '=='   => '_equal',
-    '!='   => '_unequal';
+    '""'     => 'to_text',
+    'bool'   => sub { 1 },
+    '=='     => '_equal',
+    '!='     => '_unequal',
+    fallback => 1;
 
 our $VERSION = $Linux::Prctl::VERSION;
 
