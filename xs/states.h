@@ -271,6 +271,8 @@ static void S_file_failed(pTHX_ CV *cv, const struct lp_file *file,
     text = refusal_text(what, error, why);
     switch (failure->what) {
     case LP_FILE_REFUSED:
+        if (error == EOVERFLOW)
+            sv_catpvs(text, " (its root id is that of another user namespace)");
         break;
     case LP_FILE_IRREGULAR:
         sv_catpvf(text, " (it is %s, not a regular file)", irregular(failure->mode));

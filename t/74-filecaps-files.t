@@ -1,0 +1,385 @@
+use 5.014;
+use warnings;
+
+use Errno qw(EBADF EINVAL EISDIR ELOOP ENOENT EOPNOTSUPP EPERM EROFS);
+use Fcntl qw(:mode);
+use File::Copy qw(copy);
+use File::Temp;
+use Linux::Prctl qw(:all);
+use Linux::Prctl::FileCaps;
+use POSIX ();
+use Socket;
+use Test::More;
+
+use lib 't/lib';
+use TestChild qw(in_child proc_status);
+
+my $CLASS = 'Linux::Prctl::FileCaps';
+my $dir   = File::Temp->newdir;
+chmod 0755, $dir or die "$dir: $!\n";
+
+sub dies_of {
+    my ($code) = @_;
+    return 'lived' if eval { $code->(); 1 };
+    my $error = $@;
+    return $error =~ s/ at \Q$0\E line \d+\.\n\z//r;
+}
+
+sub new_file {
+    my ($name, $mode) = @_;
+    open my $out, '>', "$dir/$name" or die "$name: $!\n";
+    print {$out} "a file\n";
+    close $out or die "$name: $!\n";
+    chmod $mode // 0644, "$dir/$name" or die "$name: $!\n";
+    return "$dir/$name";
+}
+
+# Runs perl with the module in namespaces of its own, after the commands of a shell.
+# Returns its lines, or nothing where there are no such namespaces.
+sub in_namespaces {
+    my ($options, $setup, $code, @args) = @_;
+    my @command = ('unshare', @$options, 'sh', '-c', "$setup && exec \"\$@\"", 'sh',
+        $^X, (map { "-I$_" } grep { !ref } @INC), '-MLinux::Prctl::FileCaps', '-e', $code, @args);
+    my $pid = open(my $out, '-|') // die "fork: $!\n";
+    if (!$pid) {
+        open STDERR, '>', '/dev/null';
+        exec @command or POSIX::_exit(127);
+    }
+    chomp(my @lines = <$out>);
+    close $out;
+    return @lines;
+}
+
+# ---- what is no regular file, and what is not there ----
+
+my $file = new_file('file');
+symlink 'file',    "$dir/link"     or die "symlink: $!\n";
+symlink 'nowhere', "$dir/dangling" or die "symlink: $!\n";
+POSIX::mkfifo("$dir/fifo", 0600) or die "fifo: $!\n";
+mkdir "$dir/directory" or die "mkdir: $!\n";
+socket my $socket, AF_UNIX, SOCK_STREAM, 0 or die "socket: $!\n";
+bind $socket, pack_sockaddr_un("$dir/socket") or die "bind: $!\n";
+
+my $some = $CLASS->from_text('cap_net_bind_service=ep');
+for my $row (
+    [ link      => ELOOP,  'it is a symbolic link, not a regular file' ],
+    [ dangling  => ELOOP,  'it is a symbolic link, not a regular file' ],
+    [ fifo      => EINVAL, 'it is a fifo, not a regular file' ],
+    [ directory => EISDIR, 'it is a directory, not a regular file' ],
+    [ socket    => EINVAL, 'it is a socket, not a regular file' ],
+    [ '../../../../../../dev/null' => EINVAL, 'it is a device, not a regular file' ],
+    [ nowhere   => ENOENT, undef ],
+) {
+    my ($name, $errno, $why) = @$row;
+    for my $method (
+        [ get    => sub { $CLASS->get("$dir/$name") } ],
+        [ set    => sub { $some->set("$dir/$name") } ],
+        [ remove => sub { $CLASS->remove("$dir/$name") } ],
+    ) {
+        my ($title, $code) = @$method;
+        local $! = 0;
+        my $error = dies_of($code);
+        is($! + 0, $errno, "$title of $name: \$!");
+        my $said = do { local $! = $errno; "$!" };
+        is($error, "$title(\"$dir/$name\"): $said" . ($why ? " ($why)" : ''), 'and the message');
+    }
+}
+is($CLASS->get($file), undef, 'get of a file without capabilities');
+is_deeply([ $CLASS->get($file) ], [undef], 'one undef, in a list too');
+
+{
+    my $before = () = glob '/proc/self/fd/*';
+    eval { $CLASS->get($_) } for ("$dir/fifo", "$dir/link", $file, '/proc/version') x 50;
+    eval { $some->set('/proc/version') } for 1 .. 50;
+    my $after = () = glob '/proc/self/fd/*';
+    is($after, $before, 'no descriptor is left open');
+}
+
+# ---- bad input ----
+
+for my $path (undef, "$file\0", "$dir/\x{20ac}", [], {}, \1) {
+    my $shown = ref $path || ($path // 'undef') =~ s/\0/\\0/r =~ s/\x{20ac}/euro/r;
+    like(dies_of(sub { $CLASS->get($path) }), qr/\Aget: path /,    "get: no path $shown");
+    like(dies_of(sub { $some->set($path) }),  qr/\Aset: path /,    "set: no path $shown");
+    like(dies_of(sub { $CLASS->remove($path) }), qr/\Aremove: path /, "remove: no path $shown");
+}
+{
+    open my $closed, '<', $file or die "$file: $!\n";
+    close $closed;
+    open my $memory, '<', \my $buffer or die "memory: $!\n";
+    opendir my $listing, $dir or die "$dir: $!\n";
+    no warnings 'once';
+    for my $row ([ closed => $closed ], [ 'in memory' => $memory ], [ 'of a directory' => $listing ],
+        [ 'never opened' => \*NEVER ])
+    {
+        my ($what, $handle) = @$row;
+        is(dies_of(sub { $CLASS->get($handle) }), 'get: the handle is not that of an open file',
+            "a handle that is $what");
+    }
+}
+is(dies_of(sub { $CLASS->get }), 'Usage: Linux::Prctl::FileCaps::get(class, file)', 'get of nothing');
+is($CLASS->get("$dir/f\x{f6}"), undef, 'a path of bytes, utf-8 inside of perl or not')
+    for map { my $name = new_file("f\x{f6}"); utf8::upgrade($name); $name } 1;
+
+# ---- no xattrs, no /proc ----
+
+SKIP: {
+    skip 'no /proc/version', 5 if !-f '/proc/version';
+    is($CLASS->get('/proc/version'), undef, 'none where the file system has no attributes');
+    ok(!$CLASS->remove('/proc/version'), 'and nothing to remove') if $> == 0;
+    local $! = 0;
+    like(dies_of(sub { $some->set('/proc/version') }),
+        qr{\Aset\("/proc/version"\): Operation not (?:supported|permitted)}, 'set there dies');
+}
+SKIP: {
+    my @lines = in_namespaces([ $> ? '-Urm' : '-m' ], 'mount -t tmpfs none /proc', <<'END', $file);
+        print eval { Linux::Prctl::FileCaps->get($ARGV[0]); 'lived' } // $@;
+        open my $in, '<', $ARGV[0] or die;
+        print Linux::Prctl::FileCaps->get($in) // 'none', "\n";
+END
+    skip 'no mount namespace', 2 if @lines < 2;
+    like($lines[0], qr{No such file or directory \(a path needs /proc; a handle does not\)},
+        'no /proc: a path needs it');
+    is($lines[1], 'none', 'a handle does not');
+}
+
+# ---- without the right ----
+
+{
+    my ($error, $errno) = in_child {
+        cap_effective->clear;
+        local $! = 0;
+        (dies_of(sub { $some->set($file) }), $! + 0);
+    };
+    is($error, qq{set("$file"): Operation not permitted (setfcap is not effective)},
+        'S10: set without setfcap');
+    is($errno, EPERM, 'and $!');
+    like(in_child { cap_effective->clear; dies_of(sub { $CLASS->remove($file) }) },
+        qr/\Aremove\(.*Operation not permitted \(setfcap/, 'S10: and remove');
+}
+
+# ---- set, get, remove ----
+
+my $can_set = eval { $some->set($file); 1 };
+my $why_not = $@;
+
+sub getcap {
+    my ($path) = @_;
+    my ($line) = grep { defined } `getcap -n '$path' 2>/dev/null`;
+    return defined $line ? $line =~ s/\A\Q$path\E (?:= )?(.*?)\n?\z/$1/sr : undef;
+}
+
+SKIP: {
+    skip "capabilities cannot be set here: $why_not", 1 if !$can_set;
+
+    my $back = $CLASS->get($file);
+    ok($back == $some, 'get gives what set wrote');
+    ok($CLASS->remove($file), 'remove: there was something');
+    is($CLASS->get($file), undef, 'and nothing is left');
+    ok(!$CLASS->remove($file), 'nothing more to remove');
+
+    open my $read, '<', $file or die "$file: $!\n";
+    is($some->set($read), $some, 'set on a handle returns the object');
+    ok($CLASS->get($read) == $some, 'get from it');
+    ok($CLASS->get($file) == $some, 'is get from the path');
+    ok($CLASS->get(*$read) == $some,     'a glob');
+    ok($CLASS->get(*$read{IO}) == $some, 'and its IO');
+    ok($CLASS->remove($read), 'remove from a handle');
+    my $temporary = File::Temp->new(DIR => "$dir");
+    unlink "$temporary" or die "unlink: $!\n";
+    $some->set($temporary);
+    ok($CLASS->get($temporary) == $some, 'a file that has lost its name');
+    sysopen my $path_only, $file, 010000000 or die "O_PATH: $!\n";
+    local $! = 0;
+    like(dies_of(sub { $CLASS->get($path_only) }), qr/\Aget\(descriptor \d+\): Bad file descriptor\z/,
+        'a handle that cannot be read from');
+    is($! + 0, EBADF, 'and $!');
+
+    my $hidden = new_file('hidden', 0111);
+    $some->set($hidden);
+    my ($opened, $got) = in_child {
+        cap_effective->clear;
+        (open(my $in, '<', $hidden) ? 1 : 0, $CLASS->get($hidden) . '');
+    };
+    is($opened, 0,       'a file that may be executed, not read');
+    is($got,    "$some", 'has them all the same');
+    $! = 7;
+    $CLASS->get($file);
+    $some->set($file);
+    is($! + 0, 7, 'success leaves $! alone');
+
+  SKIP: {
+        my @lines = in_namespaces([ $> ? '-Urm' : '-m' ],
+            'mount --bind "$6" "$6" && mount -o remount,bind,ro "$6"' =~ s/\$6/$dir/gr, <<'END', $file);
+            print Linux::Prctl::FileCaps->get($ARGV[0]), "\n";
+            print eval { Linux::Prctl::FileCaps->new->set($ARGV[0]); 'lived' } // $@;
+END
+        skip 'no read-only mount', 2 if @lines < 2;
+        is($lines[0], "$some", 'a read-only mount: get');
+        like($lines[1], qr/\Aset\(.*Read-only file system/, 'and set');
+    }
+}
+
+# ---- beside setcap(8) and getcap(8), both ways ----
+
+SKIP: {
+    skip "capabilities cannot be set here: $why_not", 1 if !$can_set;
+    skip 'no setcap or getcap', 1 if grep { system("which $_ >/dev/null 2>&1") } qw(setcap getcap);
+    my @texts = ('cap_net_bind_service=ep', 'cap_chown,cap_kill=ei', 'cap_chown=p', 'cap_kill=i', '=ep',
+        '=p', 'cap_chown=ep cap_kill=ei', 'cap_bpf,cap_chown=eip', 'cap_chown=eip cap_kill=ep');
+    for my $text (@texts) {
+        my $caps = $CLASS->from_text($text);
+        $caps->set($file);
+        is(getcap($file), "$caps", "getcap reads $text");
+        system('setcap', $text, $file) == 0 or die "setcap failed\n";
+        ok($CLASS->get($file) == $caps, 'setcap writes the same');
+    }
+    system('setcap', '=e', $file) == 0 or die "setcap failed\n";
+    is($CLASS->get($file) . '', '=e', 'the flag alone');
+    system('setcap', '-r', $file);
+    is($CLASS->get($file), undef, 'setcap -r leaves none');
+
+    # Only the owner of a user namespace's ids may name its root.
+  SKIP: {
+        my $rooted = $CLASS->from_text('cap_chown=ep rootid=1000');
+        eval { $rooted->set($file); 1 } or skip "S9: no other root id can be set here: $@", 3;
+        is(getcap($file), 'cap_chown=ep [rootid=1000]', 'getcap reads the root id');
+        system("setcap -n 1001 cap_kill=ep '$file'") == 0 or die "setcap failed\n";
+        is($CLASS->get($file) . '', 'cap_kill=ep rootid=1001', 'and setcap writes one');
+        system("setcap cap_kill=ep '$file'");
+        is($CLASS->get($file) . '', 'cap_kill=ep', 'or none');
+    }
+}
+
+# ---- what a kernel takes and hands out of bytes that are no such attribute ----
+
+# setxattr(2), which perl has no function for.
+my %setxattr = ('x86_64' => 188, 'aarch64' => 5, 'riscv64' => 5, 'loongarch64' => 5);
+
+SKIP: {
+    skip "capabilities cannot be set here: $why_not", 1 if !$can_set;
+    my $number = $setxattr{ (POSIX::uname())[4] };
+    skip 'the number of setxattr(2) is not known here', 1 if !$number || length pack('p', '') != 8;
+    my ($taken, $refused, $wrong) = (0, 0, 0);
+    for my $length (0 .. 30) {
+        for my $version (0 .. 4) {
+            $CLASS->from_text('cap_kill=p')->set($file);
+            my $bytes = join '', map { chr int rand 256 } 1 .. $length;
+            substr($bytes, 0, 4) = pack 'V', $version << 24 if $version && $length >= 4;
+            my $name = "security.capability\0";
+            my $done = syscall($number, "$file\0", $name, $bytes, $length, 0) == 0;
+            my $caps = eval { $CLASS->get($file) };
+            my $error = $@;
+            if ($done) { $taken++ } else { $refused++ }
+            # Refused: nothing changed. Taken: read, or an error that says why.
+            $wrong++ if !$done && ($caps // '') ne 'cap_kill=p';
+            $wrong++ if $done && !$caps && $error !~ /\Aget\(.*: Invalid argument/;
+        }
+    }
+    is($wrong, 0, "random attributes: the kernel took $taken and refused $refused");
+}
+
+# ---- execution ----
+
+# What /proc/self/status says in a program that is executed with no capability and no
+# privilege of root, but with the capabilities of its file.
+my $program = "$dir/cat";
+copy('/bin/cat', $program) or die "copy: $!\n";
+chmod 0755, $program or die "chmod: $!\n";
+
+sub executed {
+    my ($prepare) = @_;
+    return in_child {
+        set_securebits(SECBIT_NOROOT) == 0 or die "noroot: $!\n" if !$>;
+        $prepare->();
+        pipe my $from, my $to or die "pipe: $!\n";
+        my $pid = fork // die "fork: $!\n";
+        if (!$pid) {
+            cap_permitted->clear;
+            open STDOUT, '>&', $to;
+            no warnings 'exec';
+            exec { $program } 'cat', '/proc/self/status' or POSIX::_exit(127);
+        }
+        close $to;
+        my %status = map { /\A(Cap\w+):\s*(\w+)/ ? ($1, $2) : () } <$from>;
+        waitpid $pid, 0;
+        # The lower halves, which have all that is granted here.
+        return { status => $? >> 8, map { $_ => hex substr $status{$_}, -8 } keys %status };
+    };
+}
+
+SKIP: {
+    skip "capabilities cannot be set here: $why_not", 1 if !$can_set;
+    my %own = proc_status();
+    skip 'S11: no_new_privs is set', 1 if $own{NoNewPrivs};
+    my $nothing = sub { cap_inheritable->clear };
+    is(executed($nothing)->{CapPrm}, 0, 'a program without capabilities gains none');
+
+    $CLASS->from_text('cap_chown,cap_kill=ep')->set($program);
+    my $gained = executed($nothing);
+    skip 'the file system is mounted nosuid', 1 if !$gained->{CapPrm};
+    is($gained->{CapPrm}, 1 | 1 << 5, 'it gains permitted');
+    is($gained->{CapEff}, 1 | 1 << 5, 'and effective');
+    is($gained->{CapInh}, 0, 'and nothing else');
+
+    $CLASS->from_text('cap_chown,cap_kill=p')->set($program);
+    $gained = executed($nothing);
+    is($gained->{CapPrm}, 1 | 1 << 5, 'without the flag: permitted');
+    is($gained->{CapEff}, 0, 'is not effective');
+
+    $CLASS->from_text('cap_chown,cap_kill=ei')->set($program);
+    is(executed($nothing)->{CapPrm}, 0, 'inheritable needs that of the process');
+    is(executed(sub { cap_inheritable->replace('kill') })->{CapEff}, 1 << 5, 'which it then gains');
+
+    $CLASS->from_text('=e')->set($program);
+    is(executed($nothing)->{CapPrm}, 0, 'the flag alone grants nothing');
+
+    $some->set($program);
+    is(executed(sub { cap_inheritable->clear; set_no_new_privs(1) })->{CapPrm}, 0,
+        'S11: with no_new_privs it gains nothing');
+    $CLASS->from_text('cap_chown,cap_kill=ep')->set($program);
+    is(executed(sub { cap_inheritable->clear; capbset->drop('kill') })->{status}, 127,
+        'S3: what is outside the bounding set keeps the program from running');
+
+    $CLASS->remove($program);
+    is(executed($nothing)->{CapPrm}, 0, 'removed: gone');
+}
+
+# ---- user namespaces ----
+
+my $NOBODY = 65_534;
+
+# Runs code of perl as root of a user namespace that a plain user made.
+sub as_root_of_nobody {
+    my ($code, @args) = @_;
+    my @command = ('setpriv', '--reuid', $NOBODY, '--regid', $NOBODY, '--clear-groups',
+        'unshare', '-Ur', $^X, (map { "-I$_" } grep { !ref } @INC), '-MLinux::Prctl::FileCaps', '-e', $code, @args);
+    my $pid = open(my $out, '-|') // die "fork: $!\n";
+    if (!$pid) {
+        open STDERR, '>', '/dev/null';
+        exec @command or POSIX::_exit(127);
+    }
+    chomp(my @lines = <$out>);
+    return close $out ? @lines : ();
+}
+
+SKIP: {
+    skip 'S9: not root of the machine', 1
+        if $> || !$can_set || !eval { $CLASS->from_text('= rootid=1000')->set($file); 1 };
+    skip 'S9: a plain user has no user namespace here', 1 if !as_root_of_nobody('print 1');
+    my $get = 'print eval { Linux::Prctl::FileCaps->get($ARGV[0]) } // $@';
+
+    my $theirs = new_file('theirs');
+    chown $NOBODY, $NOBODY, $theirs or die "chown: $!\n";
+    is(join('', as_root_of_nobody('Linux::Prctl::FileCaps->from_text("cap_chown=ep")->set($ARGV[0]); '
+                . $get, $theirs)),
+        'cap_chown=ep', 'S9: set and get inside');
+    is($CLASS->get($theirs) . '', "cap_chown=ep rootid=$NOBODY", 'S9: have a root id outside');
+    $CLASS->from_text("cap_kill=ep rootid=$NOBODY")->set($file);
+    is(join('', as_root_of_nobody($get, $file)), 'cap_kill=ep', 'S9: set outside for that root');
+    $CLASS->from_text('cap_kill=ep rootid=1000')->set($file);
+    like(join('', as_root_of_nobody($get, $file)),
+        qr/its root id is that of another user namespace/, 'S9: for another one');
+}
+
+done_testing;
