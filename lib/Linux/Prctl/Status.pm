@@ -166,7 +166,7 @@ sub _own {
 sub _class {
     my ($class, $function) = @_;
     _die("$function: " . (defined $class ? "$class is not the class " : 'no class ') . __PACKAGE__)
-        if !defined $class || ref $class || !$class->isa(__PACKAGE__);
+        if !defined $class || ref $class || !UNIVERSAL::isa($class, __PACKAGE__);
     return;
 }
 
@@ -220,7 +220,8 @@ sub _threads {
     }
     _refused("$function($pid)", ESRCH) if !@threads;
     $! = $errno;
-    return sort { ($b->pid == $b->tid) - ($a->pid == $a->tid) || $a->tid <=> $b->tid } @threads;
+    @threads = sort { ($b->pid == $b->tid) - ($a->pid == $a->tid) || $a->tid <=> $b->tid } @threads;
+    return @threads;
 }
 
 # The threads of a process; of an object, how many there were.
@@ -358,7 +359,7 @@ sub _diff_hashes {
 sub diff {
     my ($self, $other) = @_;
     _die('Usage: $status->diff(other)')     if @_ != 2 || !ref $self;
-    _die('diff: other is not a ' . __PACKAGE__) if !ref $other || !eval { $other->isa(__PACKAGE__) };
+    _die('diff: other is not a ' . __PACKAGE__) if !ref $other || !UNIVERSAL::isa($other, __PACKAGE__);
     my ($from, $to) = ($self->_as_hash, $other->_as_hash);
     my %diff = (
         _diff_hashes(\&_diff_lists,   $from, $to, @LISTS),

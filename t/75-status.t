@@ -1,0 +1,449 @@
+use 5.014;
+use warnings;
+
+use Errno qw(EACCES ENOENT ESRCH);
+use JSON::PP ();
+use Linux::Prctl qw(:all);
+use Linux::Prctl::Status;
+use POSIX ();
+use Test::More;
+
+use lib 't/lib';
+use TestChild qw(in_child proc_caps proc_status);
+
+my $CLASS = 'Linux::Prctl::Status';
+my @SLOTS = qw(real effective saved fs);
+my @SETS  = qw(effective permitted inheritable bounding ambient);
+
+my @KEYS = sort qw(pid tid name state ppid tracer uid gid groups caps no_new_privs seccomp
+    seccomp_filters threads);
+my @OWN_KEYS = sort qw(securebits dumpable keepcaps pdeathsig subreaper timerslack);
+
+sub dies_of {
+    my ($code) = @_;
+    return 'lived' if eval { $code->(); 1 };
+    my $error = $@;
+    return $error =~ s/ at \Q$0\E line \d+\.\n\z//r;
+}
+
+# What as_hash must say, from a status file, by other means.
+sub from_proc {
+    my ($file) = @_;
+    my %line = proc_status($file);
+    my %caps = proc_caps($file);
+    my %hash = (
+        pid => $line{Tgid}, tid => $line{Pid}, ppid => $line{PPid}, tracer => $line{TracerPid},
+        name => $line{Name}, threads => $line{Threads}, groups => [ split ' ', $line{Groups} ],
+        state => ($line{State} =~ /\((.*)\)/)[0],
+    );
+    for my $ids (qw(Uid Gid)) {
+        @{ $hash{ lc $ids } }{@SLOTS} = split ' ', $line{$ids};
+    }
+    for my $set (@SETS) {
+        my $letter = uc substr $set, 0, 1;
+        $hash{caps}{$set} = [ map { cap_name($_) } grep { $caps{$letter} >> $_ & 1 } 0 .. 63 ];
+    }
+    $hash{no_new_privs}    = $line{NoNewPrivs}      if exists $line{NoNewPrivs};
+    $hash{seccomp_filters} = $line{Seccomp_filters} if exists $line{Seccomp_filters};
+    $hash{seccomp} = (qw(disabled strict filter))[ $line{Seccomp} ] if exists $line{Seccomp};
+    return \%hash;
+}
+
+# A child that does what it is told, and then waits until it is let go.
+sub waiting {
+    my ($code) = @_;
+    pipe my $ready, my $say or die "pipe: $!\n";
+    pipe my $end, my $hold or die "pipe: $!\n";
+    my $pid = fork // die "fork: $!\n";
+    if (!$pid) {
+        close $hold;
+        eval { $code->(); 1 } or do { print STDERR $@; POSIX::_exit(1) };
+        syswrite $say, 'x';
+        sysread $end, my $byte, 1;
+        POSIX::_exit(0);
+    }
+    close $say;
+    sysread $ready, my $byte, 1 or die "the child ended early\n";
+    # It is asleep a moment later, and its state is to be the same in two reads.
+    while ({ proc_status("/proc/$pid/status") }->{State} !~ /\AS/) {
+        select undef, undef, undef, 0.001;
+    }
+    return ($pid, sub { close $hold; waitpid $pid, 0; return });
+}
+
+# ---- this process ----
+
+my $me   = $CLASS->current;
+my $hash = $me->as_hash;
+isa_ok($me, $CLASS);
+is_deeply([ sort keys %$hash ], [ sort @KEYS, @OWN_KEYS ], 'the keys of the own process');
+{
+    my %shared = map { $_ => $hash->{$_} } @KEYS;
+    is_deeply(\%shared, from_proc('/proc/thread-self/status'), 'current is what /proc says');
+}
+for my $key (@KEYS, @OWN_KEYS) {
+    is_deeply(scalar $me->$key, $hash->{$key}, "the method $key");
+}
+is_deeply({ map { $_ => $CLASS->of($$)->as_hash->{$_} } @OWN_KEYS },
+    { map { $_ => $hash->{$_} } @OWN_KEYS }, 'of oneself by number: the same');
+
+{
+    my $changed = in_child {
+        set_dumpable(0);
+        set_keepcaps(1);
+        set_pdeathsig('USR1');
+        set_child_subreaper(1);
+        set_timerslack(123_456);
+        my $hash = $CLASS->current->as_hash;
+        return { map { $_ => $hash->{$_} } @OWN_KEYS };
+    };
+    is_deeply(
+        $changed,
+        { dumpable => 0, keepcaps => 1, pdeathsig => POSIX::SIGUSR1(), subreaper => 1,
+            timerslack => 123_456, securebits => ['keep_caps'] },
+        'what the kernel tells a process about itself'
+    );
+}
+SKIP: {
+    skip 'S10: setpcap is not effective', 1 if !cap_effective->has('setpcap');
+    is_deeply(
+        in_child {
+            securebits->add('no_cap_ambient_raise', 'noroot_locked');
+            $CLASS->current->securebits;
+        },
+        [qw(noroot_locked no_cap_ambient_raise)], 'securebits, in order'
+    );
+}
+{
+    my ($list, $names) = ($me->groups, $me->caps->{bounding});
+    push @$list, 99;
+    push @$names, 'bogus';
+    push @{ $me->securebits }, 'bogus';
+    is_deeply($me->as_hash, $hash, 'what is given away is a copy');
+}
+
+# ---- plain data ----
+
+{
+    my $json = JSON::PP->new->canonical;
+    my $text = $json->encode($hash);
+    is_deeply($json->decode($text), $hash, 'JSON and back');
+    like($text, qr/"pid":$$,/,        'numbers are numbers');
+    like($text, qr/"real":$<,/,       'so are ids');
+    like($text, qr/"groups":\[[\d,]*\]/, 'and groups');
+    unlike($text, qr/"\d+"[,}\]]/ , 'none is a string') if $text !~ /"(?:4[1-9]|[56]\d)"/;
+}
+
+# ---- another process ----
+
+{
+    my ($pid, $let_go) = waiting(sub {
+        cap_inheritable->clear;
+        cap_effective->clear;
+        set_no_new_privs(1);
+    });
+    my $status = $CLASS->of($pid);
+    is_deeply($status->as_hash, from_proc("/proc/$pid/status"), 'of another process');
+    is_deeply([ sort keys %{ $status->as_hash } ], \@KEYS, 'without what only it can ask');
+    is($status->$_, undef, "$_ is not known") for @OWN_KEYS;
+    is($status->ppid, $$, 'its parent');
+    is($status->state, 'sleeping', 'its state');
+    is_deeply($CLASS->of($pid, $pid)->as_hash, $status->as_hash, 'its only thread is the same');
+
+    # the difference
+    my $diff = $me->diff($status);
+    is_deeply($diff->{no_new_privs}, { from => $me->no_new_privs, to => 1 }, 'diff: a number')
+        if !$me->no_new_privs;
+    is_deeply($diff->{caps}{effective}{lost} // [], $hash->{caps}{effective}, 'diff: what was lost');
+    is_deeply($status->diff($me)->{caps}{effective}{gained} // [], $hash->{caps}{effective},
+        'diff: what was gained, the other way around');
+    is($diff->{$_}, undef, "diff: $_ is known of one only, no difference") for @OWN_KEYS;
+    is($diff->{$_}, undef, "diff: $_ is not about what it may do") for qw(pid tid name state ppid threads);
+    is_deeply($status->diff($CLASS->of($pid)), {}, 'diff: nothing');
+    $let_go->();
+
+    local $! = 0;
+    is(dies_of(sub { $CLASS->of($pid) }), "of($pid): No such process", 'a process that is gone');
+    is($! + 0, ESRCH, 'and $!');
+}
+SKIP: {
+    skip 'S10: no groups or ids to change here', 3
+        if !cap_effective->has('setuid', 'setgid') || in_child { !POSIX::setgid(1) };
+    my ($pid, $let_go) = waiting(sub {
+        $) = '7 7 8 9';
+        $> = 1000;
+    });
+    my $status = $CLASS->of($pid);
+    is_deeply($status->as_hash, from_proc("/proc/$pid/status"), 'other ids and groups');
+    my $diff = $me->diff($status);
+    is_deeply($diff->{uid}, { map { $_ => { from => 0, to => 1000 } } qw(effective fs) },
+        'diff: ids by slot');
+    is_deeply($diff->{groups}{gained}, [ 7, 8, 9 ], 'diff: groups');
+    $let_go->();
+}
+{
+    my $zombie = fork // die "fork: $!\n";
+    POSIX::_exit(0) if !$zombie;
+    select undef, undef, undef, 0.001 while { proc_status("/proc/$zombie/status") }->{State} !~ /\AZ/;
+    is($CLASS->of($zombie)->state, 'zombie', 'a process that has ended and was not waited for');
+    waitpid $zombie, 0;
+}
+{
+    my ($pid, $let_go) = waiting(sub {
+        my $filter = pack 'SCCL', 0x06, 0, 0, 0x7fff0000;    # allow everything
+        set_no_new_privs(1);
+        set_seccomp(SECCOMP_MODE_FILTER, $filter) == 0 or die "seccomp: $!\n" for 1, 2;
+    });
+    my $status = $CLASS->of($pid);
+    is($status->seccomp, 'filter', 'S12: seccomp');
+    my $before = $me->seccomp_filters;
+    is($status->seccomp_filters, $before + 2, 'S12: its filters') if defined $before;
+    $let_go->();
+}
+
+# ---- names ----
+
+# All bytes that a name can have, and what an escape might be taken for.
+my @names = ("a\nb", 'a\\nb', 'back\\\\slash', '\\', "\n", ") S 1 (x", '((()))', "tab\there", ' space ',
+    "caf\x{c3}\x{a9}", "\x{e9}\x{ff}", "Uid:\t0\t0\t0", 'Name:', "\e[31mred", '');
+push @names, pack 'C*', grep { $_ } 16 * $_ .. 16 * $_ + 14 for 0 .. 15;
+for my $name (@names) {
+    my ($pid, $let_go) = waiting(sub { set_name($name) });
+    my $status = $CLASS->of($pid);
+    my $shown  = $name =~ s/([^ -~])/sprintf '\\x%02x', ord $1/gre;
+    is(unpack('H*', $status->name), unpack('H*', $name), "the name '$shown'");
+    is($status->uid->{real}, $<, 'does not disturb what follows');
+    unlike($status->report, qr/[^\n -~]/, 'nor a terminal');
+    $let_go->();
+}
+
+# ---- what a kernel does not say ----
+
+{
+    open my $in, '<', "/proc/$$/status" or die "status: $!\n";
+    my @lines = <$in>;
+    my %line  = (caps => 'CapAmb', no_new_privs => 'NoNewPrivs', seccomp => 'Seccomp',
+        seccomp_filters => 'Seccomp_filters', tracer => 'TracerPid', groups => 'Groups');
+    for my $fact (sort keys %line) {
+        my $text = join '', "\n", grep { !/\A$line{$fact}:/ } @lines;
+        my $old  = $CLASS->_new(\$text);
+        if ($fact eq 'caps') {
+            is_deeply([ sort keys %{ $old->caps } ], [ sort grep { $_ ne 'ambient' } @SETS ],
+                'no ambient set before 4.3');
+        }
+        else {
+            is($old->$fact, undef, "$fact is not known");
+            ok(!exists $old->as_hash->{$fact}, 'and no key');
+        }
+        like($old->report, qr/\A$$ \(.*^. bounding/ms, 'the report does without');
+        my $diff = $old->diff($me);
+        ok(!exists $diff->{$fact} || $fact eq 'caps' && !$diff->{caps}{ambient},
+            'and it is no difference');
+    }
+}
+
+# ---- threads ----
+
+is_deeply([ map { $_->tid } $CLASS->threads($$) ], [$$], 'one thread');
+is(scalar $CLASS->threads($$), 1, 'counted');
+is_deeply([ $CLASS->out_of_step($$) ], [], 'in step with itself');
+
+SKIP: {
+    skip 'this perl has no threads', 10 if !eval { require threads; require Thread::Queue; 1 };
+    my $result = in_child {
+        no warnings 'Linux::Prctl::threads';
+        my ($ready, $end) = map { Thread::Queue->new } 1, 2;
+        my $odd = threads->create(sub {
+            set_name('odd one');
+            set_no_new_privs(1);
+            my $text = "$$ " . join ' ', map { $CLASS->current->$_ } qw(pid tid name);
+            $ready->enqueue((readlink('/proc/thread-self') =~ /(\d+)\z/), $text);
+            $end->dequeue;
+        });
+        my ($tid, $text) = ($ready->dequeue, $ready->dequeue);
+        my $even = threads->create(sub {
+            $ready->enqueue(readlink('/proc/thread-self') =~ /(\d+)\z/);
+            $end->dequeue;
+        });
+        my $other = $ready->dequeue;
+        my $of    = $CLASS->of($$, $tid);
+        my @all   = $CLASS->threads($$);
+        my %result = (
+            wanted   => [ $$, sort { $a <=> $b } $tid, $other ],
+            got      => [ map { $_->tid } @all ],
+            leader   => [ map { $_->pid == $$ } @all ],
+            count    => $all[0]->threads,
+            current  => $text,
+            expected => "$$ $$ $tid odd one",
+            of       => [ $of->pid, $of->tid, $of->name, $of->no_new_privs, $of->dumpable ],
+            wanted_of => [ $$, $tid, 'odd one', 1, undef ],
+            by_tid   => $CLASS->of($tid)->as_hash,
+            by_both  => $of->as_hash,
+            odd      => [ map { $_->tid } $CLASS->out_of_step($$) ],
+            tid      => $tid,
+            elsewhere => dies_of(sub { $CLASS->of(getppid, $tid) }),
+            proc     => from_proc("/proc/$$/task/$tid/status"),
+            nnp      => from_proc('/proc/thread-self/status')->{no_new_privs},
+        );
+        $end->enqueue(1, 1);
+        $_->join for $odd, $even;
+        return \%result;
+    };
+    is_deeply($result->{got}, $result->{wanted}, 'threads: the leader, then the others');
+    is_deeply($result->{leader}, [ 1, 1, 1 ], 'all of one process');
+    is($result->{count}, 3, 'each says how many');
+    is($result->{current}, $result->{expected}, 'current is the calling thread');
+    is_deeply($result->{of}, $result->{wanted_of}, 'of(pid, tid)');
+    delete @{ $result->{$_} }{qw(state)} for qw(by_tid by_both proc);
+    is_deeply($result->{by_both}, $result->{proc}, 'is what /proc says');
+    is_deeply($result->{by_tid}, $result->{by_both}, 'of(tid) is the same');
+    is_deeply($result->{odd}, $result->{nnp} ? [] : [ $result->{tid} ],
+        'out_of_step: who has no_new_privs alone');
+    like($result->{elsewhere}, qr/\Aof\(\d+, \d+\): No such process\z/, "another process's thread");
+}
+
+# ---- the report ----
+
+{
+    my $report = $me->report;
+    my @lines  = split /\n/, $report;
+    is($lines[0], "$$ (" . $me->name . '): running, 1 thread, child of ' . getppid, 'the title');
+    cmp_ok(scalar @lines, '<=', 24, 'one screen');
+    is_deeply([ grep { length > 80 } @lines ], [], 'of 80 columns');
+    for my $set (@SETS) {
+        my $count = @{ $hash->{caps}{$set} };
+        my ($text) = $report =~ /^[ *] $set\s+(.*)$/m;
+        my $kind = !$count ? qr/\Anone\z/ : $count == last_cap() + 1 ? qr/\Aall\z/
+            : $count > (last_cap() + 1) / 2 ? qr/\Aall but \w/ : qr/\A\w+/;
+        like($text, $kind, "$set: $text");
+    }
+}
+{
+    my $text = in_child {
+        set_no_new_privs(1);
+        set_name('odd');
+        set_dumpable(0);
+        set_pdeathsig(9);
+        cap_permitted->clear;
+        cap_inheritable->clear;
+        $CLASS->current->report;
+    };
+    like($text, qr/^\* no_new_privs    1$/m, 'what is unusual is marked');
+    like($text, qr/^\* dumpable        0$/m, 'dumpable');
+    like($text, qr/^\* pdeathsig       9$/m, 'pdeathsig');
+    like($text, qr/^  keepcaps        0$/m,  'what is usual is not');
+    like($text, qr/^. permitted       none$/m, 'an empty set');
+    is(!!($text =~ /^\* permitted/m), !$>, 'which is unusual for root alone');
+    like($text, qr/^\* unusual$/m, 'and the mark is explained');
+}
+{
+    my @caps = map { cap_name($_) } 0 .. last_cap();
+    my $mask = sub { my $bits = '0' x 64; substr($bits, $_, 1) = 1 for @_; unpack 'H16', reverse pack 'b64', $bits };
+    my $report_of = sub {
+        my (@raised) = @_;
+        my $text = "\nName:\tx\nState:\tR (running)\nTgid:\t5\nPid:\t6\nPPid:\t1\nUid:\t1\t2\t3\t4\n"
+            . "Threads:\t2\nCapEff:\t" . $mask->(@raised) . "\n";
+        $CLASS->_new(\$text)->report;
+    };
+    like($report_of->(0 .. $#caps), qr/^\* effective       all$/m, 'all');
+    like($report_of->(1 .. $#caps), qr/^\* effective       all but chown$/m, 'all but one');
+    like($report_of->(0), qr/^\* effective       chown$/m, 'one');
+    like($report_of->(), qr/^  effective       none$/m, 'none');
+    like($report_of->(), qr/^\* uid             real 1, effective 2, saved 3, fs 4$/m, 'ids that differ');
+    like($report_of->(), qr/\A5 \(x\), thread 6: running, 2 threads, child of 1\n/, 'a thread');
+    my $half = $report_of->(grep { $_ % 2 } 0 .. $#caps);
+    (my $list = ($half =~ /^\* effective\s+(.*)\z/ms)[0]) =~ s/\n\* unusual\n\z//;
+    is_deeply([ split /,\s+/, $list ], [ @caps[ grep { $_ % 2 } 0 .. $#caps ] ], 'a long list is folded, and whole');
+    is_deeply([ grep { length > 80 } split /\n/, $half ], [], 'within 80 columns');
+}
+
+# ---- /proc that hides ----
+
+sub with_proc {
+    my ($options, $user, $code) = @_;
+    my @perl = ($^X, (map { "-I$_" } grep { !ref } @INC), '-MLinux::Prctl::Status', '-e', $code);
+    unshift @perl, 'setpriv', '--reuid', 65_534, '--regid', 65_534, '--clear-groups' if $user;
+    my $pid = open(my $out, '-|') // die "fork: $!\n";
+    if (!$pid) {
+        open STDERR, '>', '/dev/null';
+        exec 'unshare', ($> ? '-Urm' : '-m'), 'sh', '-c', "mount $options /proc && exec \"\$@\"", 'sh', @perl
+            or POSIX::_exit(127);
+    }
+    chomp(my @lines = <$out>);
+    close $out;
+    return @lines;
+}
+for my $hide ([ 1 => qr/Permission denied|Operation not permitted/ ], [ 2 => qr/Permission denied/ ]) {
+    my ($hidepid, $said) = @$hide;
+  SKIP: {
+        my @lines = with_proc("-t proc -o hidepid=$hidepid none", 1, <<'END');
+            print eval { Linux::Prctl::Status->of(1); 'lived' } // $@, $! + 0, "\n";
+            print eval { Linux::Prctl::Status->threads(1); 'lived' } // $@;
+            print eval { Linux::Prctl::Status->of(2**31 - 1); 'lived' } // $@;
+            print Linux::Prctl::Status->current->uid->{real}, "\n";
+END
+        skip "S9: /proc cannot be mounted with hidepid=$hidepid here", 5 if @lines < 5;
+        like($lines[0], qr/\Aof\(1\): $said \(\/proc hides it\) at -e line 1\.\z/, "hidepid=$hidepid is said");
+        cmp_ok($lines[1], '!=', ESRCH, 'the process is not said to be gone');
+        like($lines[2], qr/\Athreads\(1\): $said \(\/proc hides it\)/, 'for threads too');
+        like($lines[3], qr/: No such process at/, 'one that is gone is gone');
+        is($lines[4], 65_534, 'the own process is there');
+    }
+}
+SKIP: {
+    my @lines = with_proc('-t tmpfs none', 0, <<'END');
+        print eval { Linux::Prctl::Status->of(1); 'lived' } // $@, $! + 0, "\n";
+        print eval { Linux::Prctl::Status->current; 'lived' } // $@;
+        print eval { Linux::Prctl::Status->threads($$); 'lived' } // $@;
+END
+    skip 'no mount namespace', 4 if @lines < 4;
+    like($lines[0], qr/\Aof\(1\): No such file or directory \(\/proc is not mounted\)/, 'no /proc');
+    is($lines[1], ENOENT, 'and $!');
+    like($lines[2], qr/\Acurrent: No such file .*not mounted/, 'for current');
+    like($lines[3], qr/\Athreads\(\d+\): No such file .*not mounted/, 'for threads');
+}
+
+# ---- bad input ----
+
+for my $pid (0, undef, -1, '', 'abc', '1abc', "1\n", ' 1', '+1', '01', 1.5, 2**31, 2**32, 2**32 + $$, 2**64, 1e300, [], {},
+    "$$\0", '../1', "\x{661}", 'self')
+{
+    my $shown = ($pid // 'undef') =~ s/([^ -~])/sprintf '\\x{%x}', ord $1/gre;
+    $shown = ref $pid if ref $pid;
+    for my $method (qw(of threads out_of_step)) {
+        like(dies_of(sub { $CLASS->$method($pid) }),
+            qr/\A$method: pid .* is not a whole number from 1 to 2147483647\z/, "$method: no $shown");
+    }
+    like(dies_of(sub { $CLASS->of($$, $pid) }), qr/\Aof: tid .* is not a whole number/, "tid: no $shown");
+}
+is(dies_of(sub { $CLASS->of($$, 2**31 - 1) }), "of($$, 2147483647): No such process", 'no such thread');
+is(dies_of(sub { $CLASS->$_ }), "Usage: $CLASS->$_(pid" . ($_ eq 'of' ? ', tid)' : ')'), "$_ of nothing")
+    for qw(of threads out_of_step);
+is(dies_of(sub { $CLASS->current(1) }), "Usage: $CLASS->current", 'current takes nothing');
+is(dies_of(sub { $me->$_(1) }), "Usage: \$status->$_", "$_ takes nothing")
+    for @KEYS, @OWN_KEYS, qw(as_hash report);
+is(dies_of(sub { $CLASS->$_ }), "Usage: \$status->$_", "$_ is not for the class")
+    for grep { $_ ne 'threads' } @KEYS, @OWN_KEYS, qw(as_hash report);
+for my $other (undef, 1, 'x', {}, [], $CLASS, bless {}, 'Other') {
+    my $shown = ref $other || ($other // 'undef');
+    is(dies_of(sub { $me->diff($other) }), "diff: other is not a $CLASS", "diff with $shown");
+}
+for my $class (undef, '', 'Linux::Prctl', $me, []) {
+    like(dies_of(sub { Linux::Prctl::Status::of($class, 1) }), qr/\Aof: .*class/,
+        'of for ' . (ref $class || ($class // 'undef')));
+}
+{
+    @Derived::ISA = $CLASS;
+    is(ref Derived->of($$), 'Derived', "a class of one's own");
+    is(ref((Derived->threads($$))[0]), 'Derived', 'for threads too');
+}
+{
+    local $! = 7;
+    $CLASS->current->report;
+    $CLASS->of($$)->as_hash;
+    my @threads = $CLASS->threads($$);
+    is($! + 0, 7, 'success leaves $! alone');
+    is(eval { $CLASS->of(1) ? 1 : 0 }, 1, 'an object is true');
+}
+
+done_testing;
