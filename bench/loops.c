@@ -1,4 +1,4 @@
-/* The system calls of each loop in bench/loops, without Perl.
+/* The system calls of each loop in bench/loops and bench/states, without Perl.
  * loops NAME COUNT prints the processor time of COUNT rounds in nanoseconds. */
 #include <linux/capability.h>
 #include <stdint.h>
@@ -77,6 +77,32 @@ static void drop_ten(void)
     must(syscall(SYS_capset, &head, data));
 }
 
+static void get_current(void)
+{
+    must(syscall(SYS_capget, &head, data));
+    sink = data[0].effective | data[0].permitted | data[0].inheritable;
+    sink = data[1].effective | data[1].permitted | data[1].inheritable;
+}
+
+/* The parent, as in bench/states: the process that asks. */
+static void get_for_pid(void)
+{
+    static struct __user_cap_header_struct other = {_LINUX_CAPABILITY_VERSION_3, 0};
+
+    if (!other.pid)
+        other.pid = getppid();
+    must(syscall(SYS_capget, &other, data));
+    sink = data[0].effective | data[0].permitted | data[0].inheritable;
+    sink = data[1].effective | data[1].permitted | data[1].inheritable;
+}
+
+static void set_current(void)
+{
+    if (!data[0].permitted)
+        must(syscall(SYS_capget, &head, data));
+    must(syscall(SYS_capset, &head, data));
+}
+
 static const struct {
     const char *name;
     void (*step)(void);
@@ -87,6 +113,7 @@ static const struct {
     {"read effective", read_effective}, {"read capbset", read_bounding},
     {"read securebits", read_securebits}, {"write effective", write_effective},
     {"names of effective", read_effective}, {"drop ten of effective", drop_ten},
+    {"get_current", get_current}, {"get_for_pid", get_for_pid}, {"set_current", set_current},
 };
 
 int main(int argc, char **argv)
