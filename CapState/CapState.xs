@@ -171,43 +171,22 @@ clear(lp_any_state self, ...)
 
 SV *
 get_current(lp_class class)
-    PREINIT:
-        lp_state state = NOTHING;
     CODE:
-        if (lp_capget(&state.caps) != 0) {
-            int error = errno;
-
-            die_of(refusal_text(call_text(cv, NULL, 0), error, no_reason), error);
-        }
-        RETVAL = new_state(CAP_STATE, class, &state);
+        RETVAL = caps_of(cv, class, 0, NULL, 0);
     OUTPUT:
         RETVAL
 
 SV *
 get_for_pid(lp_class class, lp_pid pid)
-    PREINIT:
-        lp_state state = NOTHING;
     CODE:
-        if (lp_capget_of(pid, &state.caps) != 0) {
-            int error = errno;
-
-            die_of(refusal_text(call_text(cv, &ST(1), 1), error, no_reason), error);
-        }
-        RETVAL = new_state(CAP_STATE, class, &state);
+        RETVAL = caps_of(cv, class, pid, &ST(1), 1);
     OUTPUT:
         RETVAL
 
 void
 set_current(lp_cap_state self)
     PPCODE:
-        CREDENTIAL(call_text(cv, &ST(0), items));
-        if (lp_set_caps(&self.caps) != 0) {
-            int error = errno;
-
-            die_of(refusal_text(call_text(cv, &ST(0), items), error,
-                                lp_why_caps(&self.caps, error)),
-                   error);
-        }
+        set_caps(cv, ST(0), &self);
         XSRETURN(1);
 
 MODULE = Linux::Prctl::CapState    PACKAGE = Linux::Prctl::FileCaps

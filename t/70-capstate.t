@@ -204,6 +204,38 @@ SKIP: {
     is($errno, EINVAL, 'and $!');
 }
 
+SKIP: {
+    skip 'this perl has no threads', 4 if !eval { require threads; require Thread::Queue; 1 };
+    my ($warning, $died, $quiet, $before, $between, $after) = in_child {
+        my $queue  = Thread::Queue->new;
+        my $thread = threads->create(sub { $queue->dequeue });
+        my $lower  = $CLASS->get_current->clear('effective');
+        my ($warning, $quiet) = ('', '');
+        my $before = proc_masks();
+        my $died   = dies_of(sub { use Linux::Prctl ':fatal'; $lower->set_current });
+        my $between = proc_masks();
+        {
+            local $SIG{__WARN__} = sub { $warning .= $_[0] };
+            $lower->set_current;
+        }
+        {
+            local $SIG{__WARN__} = sub { $quiet .= $_[0] };
+            no warnings 'Linux::Prctl::threads';
+            $lower->set_current;
+        }
+        my $after = proc_masks();
+        $queue->enqueue(1);
+        $thread->join;
+        return ($warning, $died, $quiet, $before, $between, $after);
+    };
+    like($warning, qr/\Aset_current\(.*\) changes this thread alone: the process has 1 other, .* at \Q$0\E line/,
+        'set_current beside a thread warns');
+    like($died, qr/\Aset_current\(.*\) changes this thread alone/, 'or dies under :fatal');
+    is_deeply($between, $before, 'before anything changes');
+    is($quiet, '', 'or says nothing');
+    is($after->{E}, 0, 'and happens');
+}
+
 # ---- bad input ----
 
 for my $pid (0, undef, -1, '', 'abc', '12abc', 1.5, 2**31, 2**32, 2**32 + $$, 2**64, 1e300, 'NaN',

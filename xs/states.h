@@ -118,32 +118,61 @@ static pid_t S_pid_arg(pTHX_ CV *cv, SV *sv)
     return (pid_t)number;
 }
 
+/* The descriptor of a handle: a glob or what is in one, or a reference to these. */
+#define handle_fd(handle) S_handle_fd(aTHX_ handle)
+static int S_handle_fd(pTHX_ SV *handle)
+{
+    IO *io = isGV_with_GP(handle) ? GvIO((GV *)handle) : (IO *)handle;
+
+    return io && IoIFP(io) ? PerlIO_fileno(IoIFP(io)) : -1;
+}
+
 /* A path, or a handle of any kind. An object that is both, as a File::Temp, is a
  * handle: that is the file it has, whatever has become of its name. */
 #define file_arg(cv, sv) S_file_arg(aTHX_ cv, sv)
-static IO *S_handle(pTHX_ SV *sv)
-{
-    SV *thing = SvROK(sv) ? SvRV(sv) : sv;
-
-    if (isGV_with_GP(thing))
-        return GvIO((GV *)thing);
-    return SvTYPE(thing) == SVt_PVIO ? (IO *)thing : NULL;
-}
-
 static struct lp_file S_file_arg(pTHX_ CV *cv, SV *sv)
 {
+    SV *thing;
     struct lp_file file = {NULL, -1};
-    IO *io;
 
     SvGETMAGIC(sv);
-    io = S_handle(aTHX_ sv);
-    if (io || isGV_with_GP(SvROK(sv) ? SvRV(sv) : sv)) {
-        file.fd = io && IoIFP(io) ? PerlIO_fileno(IoIFP(io)) : -1;
-        if (file.fd < 0)
-            croak("%s: the handle is not that of an open file", function_name(cv));
-    } else
+    thing = SvROK(sv) ? SvRV(sv) : sv;
+    if (!isGV_with_GP(thing) && SvTYPE(thing) != SVt_PVIO) {
         file.path = string_arg(cv, "path", sv);
+        return file;
+    }
+    file.fd = handle_fd(thing);
+    if (file.fd < 0)
+        croak("%s: the handle is not that of an open file", function_name(cv));
     return file;
+}
+
+/* ---- the kernel's ---- */
+
+/* The sets of a process or thread (0: the caller) as a new object, or the end. */
+#define caps_of(cv, class, pid, args, count) S_caps_of(aTHX_ cv, class, pid, args, count)
+static SV *S_caps_of(pTHX_ CV *cv, HV *class, pid_t pid, SV **args, I32 count)
+{
+    lp_state state = {.effective = 0};
+
+    if (lp_capget_of(pid, &state.caps) != 0) {
+        int error = errno;
+
+        die_of(refusal_text(call_text(cv, args, count), error, no_reason), error);
+    }
+    return new_state(CAP_STATE, class, &state);
+}
+
+#define set_caps(cv, self, state) S_set_caps(aTHX_ cv, self, state)
+static void S_set_caps(pTHX_ CV *cv, SV *self, const lp_state *state)
+{
+    CREDENTIAL(call_text(cv, &self, 1));
+    if (lp_set_caps(&state->caps) != 0) {
+        int error = errno;
+
+        die_of(refusal_text(call_text(cv, &self, 1), error, lp_why_caps(&state->caps, error)),
+               error);
+    }
 }
 
 /* ---- text ---- */

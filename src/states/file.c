@@ -284,7 +284,7 @@ static int get(const struct opened *opened, struct lp_file_caps *caps,
     return 1;
 }
 
-static int set(const struct opened *opened, const struct lp_file_caps *caps,
+static int set(const struct opened *opened, struct lp_file_caps *caps,
                struct lp_file_failure *failure)
 {
     unsigned char bytes[LP_ATTRIBUTE_BYTES];
@@ -304,7 +304,8 @@ static int set(const struct opened *opened, const struct lp_file_caps *caps,
     return fail(failure, LP_FILE_OTHERWISE);
 }
 
-static int remove_all(const struct opened *opened, struct lp_file_failure *failure)
+static int remove_all(const struct opened *opened, struct lp_file_caps *left,
+                      struct lp_file_failure *failure)
 {
     int saved = errno;
 
@@ -315,7 +316,7 @@ static int remove_all(const struct opened *opened, struct lp_file_failure *failu
         errno = saved;
         return 0;
     }
-    switch (get(opened, &failure->found, failure)) {
+    switch (get(opened, left, failure)) {
     case 0:
         return 1;
     case 1:
@@ -326,40 +327,37 @@ static int remove_all(const struct opened *opened, struct lp_file_failure *failu
     }
 }
 
-int lp_file_get(const struct lp_file *file, struct lp_file_caps *caps,
-                struct lp_file_failure *failure)
+/* Opens the file, takes a step, and lets go of it. */
+static int with_file(const struct lp_file *file,
+                     int (*step)(const struct opened *, struct lp_file_caps *,
+                                 struct lp_file_failure *),
+                     struct lp_file_caps *caps, struct lp_file_failure *failure)
 {
     struct opened opened;
     int result;
 
     if (take(file, &opened, failure) != 0)
         return -1;
-    result = get(&opened, caps, failure);
+    result = step(&opened, caps, failure);
     let_go(&opened);
     return result;
+}
+
+int lp_file_get(const struct lp_file *file, struct lp_file_caps *caps,
+                struct lp_file_failure *failure)
+{
+    return with_file(file, get, caps, failure);
 }
 
 int lp_file_set(const struct lp_file *file, const struct lp_file_caps *caps,
                 struct lp_file_failure *failure)
 {
-    struct opened opened;
-    int result;
+    struct lp_file_caps wanted = *caps;
 
-    if (take(file, &opened, failure) != 0)
-        return -1;
-    result = set(&opened, caps, failure);
-    let_go(&opened);
-    return result;
+    return with_file(file, set, &wanted, failure);
 }
 
 int lp_file_remove(const struct lp_file *file, struct lp_file_failure *failure)
 {
-    struct opened opened;
-    int result;
-
-    if (take(file, &opened, failure) != 0)
-        return -1;
-    result = remove_all(&opened, failure);
-    let_go(&opened);
-    return result;
+    return with_file(file, remove_all, &failure->found, failure);
 }
