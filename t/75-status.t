@@ -181,6 +181,15 @@ SKIP: {
     is_deeply($diff->{groups}{gained}, [ 7, 8, 9 ], 'diff: groups');
     $let_go->();
 }
+SKIP: {
+    my $many = join ' ', 0, 0, 100_000 .. 120_000;
+    skip 'S10: no groups to change here', 1
+        if !in_child { $! = 0; local $) = $many; my @now = split ' ', $); @now > 20_000 };
+    my ($pid, $let_go) = waiting(sub { $) = $many });
+    is_deeply($CLASS->of($pid)->as_hash, from_proc("/proc/$pid/status"),
+        'a file that is longer than one read');
+    $let_go->();
+}
 {
     my $zombie = fork // die "fork: $!\n";
     POSIX::_exit(0) if !$zombie;
