@@ -172,14 +172,14 @@ clear(lp_any_state self, ...)
 SV *
 get_current(lp_class class)
     CODE:
-        RETVAL = caps_of(cv, class, 0, NULL, 0);
+        RETVAL = caps_of(cv, class, 0);
     OUTPUT:
         RETVAL
 
 SV *
 get_for_pid(lp_class class, lp_pid pid)
     CODE:
-        RETVAL = caps_of(cv, class, pid, &ST(1), 1);
+        RETVAL = caps_of(cv, class, pid);
     OUTPUT:
         RETVAL
 

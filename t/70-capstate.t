@@ -126,6 +126,8 @@ waitpid $gone, 0;
     is(dies_of(sub { $CLASS->get_for_pid($gone) }), "get_for_pid($gone): No such process",
         'a process that is gone');
     is($! + 0, ESRCH, 'and $!');
+    is(dies_of(sub { $CLASS->get_for_pid("$gone") }), "get_for_pid($gone): No such process",
+        'named the same when it is text');
 }
 
 SKIP: {

@@ -150,15 +150,19 @@ static struct lp_file S_file_arg(pTHX_ CV *cv, SV *sv)
 /* ---- the kernel's ---- */
 
 /* The sets of a process or thread (0: the caller) as a new object, or the end. */
-#define caps_of(cv, class, pid, args, count) S_caps_of(aTHX_ cv, class, pid, args, count)
-static SV *S_caps_of(pTHX_ CV *cv, HV *class, pid_t pid, SV **args, I32 count)
+#define caps_of(cv, class, pid) S_caps_of(aTHX_ cv, class, pid)
+static SV *S_caps_of(pTHX_ CV *cv, HV *class, pid_t pid)
 {
     lp_state state = {.effective = 0};
 
     if (lp_capget_of(pid, &state.caps) != 0) {
         int error = errno;
+        SV *what = sv_2mortal(newSVpvf("%s(", function_name(cv)));
 
-        die_of(refusal_text(call_text(cv, args, count), error, no_reason), error);
+        if (pid)
+            sv_catpvf(what, "%ld", (long)pid);
+        sv_catpvs(what, ")");
+        die_of(refusal_text(what, error, no_reason), error);
     }
     return new_state(CAP_STATE, class, &state);
 }
