@@ -3,6 +3,9 @@ use warnings;
 
 use Test::More;
 
+use lib 't/lib';
+use TestChild ();    # which skips where there is no /proc
+
 # What the three classes cost: system calls, and nothing at all for a program that
 # does not use them.
 

@@ -9,6 +9,9 @@ use Linux::Prctl::Status;
 use POSIX ();
 use Test::More;
 
+use lib 't/lib';
+use TestChild ();    # which skips where there is no /proc
+
 # The programs in eg/, beside getpcaps(8) and getcap(8).
 
 my @INC_ARGS = map { "-I$_" } grep { !ref } @INC;

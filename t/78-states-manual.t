@@ -7,6 +7,9 @@ use Linux::Prctl::FileCaps;
 use Linux::Prctl::Status;
 use Test::More;
 
+use lib 't/lib';
+use TestChild ();    # which skips where there is no /proc
+
 # The manuals of the three classes: each method is in one, each that is in one is
 # there, and the examples do what their comments say.
 

@@ -8,6 +8,9 @@ use Linux::Prctl::FileCaps;
 use Linux::Prctl::Status;
 use Test::More;
 
+use lib 't/lib';
+use TestChild ();    # which skips where there is no /proc
+
 no warnings 'once';    # a handle that was never opened
 
 # Nothing leaks, also when a call dies: not of perl's, and not of libcap's.
