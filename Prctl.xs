@@ -655,6 +655,7 @@ CLONE(...)
         {
             MY_CXT_CLONE;
             start_context(&MY_CXT);
+            mend_iterators();
             PERL_UNUSED_VAR(items);
         }
 
