@@ -432,9 +432,11 @@ set_keepcaps(lp_number value)
         CREDENTIAL_CALL;
         RETVAL = lp_prctl(PR_SET_KEEPCAPS, value, 0, 0, 0);
         if (RETVAL == -1) {
-            /* A lock refuses even the value that is there: ask about the other. */
+            /* A lock refuses even the value that is there: ask about the other. Setpcap,
+             * which a store into securebits wants, has no part in this. */
             const int error = errno;
             const uint64_t keep_caps = LP_BIT(LP_SECURE_KEEP_CAPS);
+            const bool locked = lp_bit(LP_SECURE, LP_SECURE_KEEP_CAPS_LOCKED) == 1;
             const struct lp_write other = {
                 .set = LP_SECURE,
                 .keep = ~keep_caps,
@@ -442,7 +444,7 @@ set_keepcaps(lp_number value)
             };
 
             errno = error;
-            HEARD_OF(true, &other);
+            HEARD_OF(true, locked ? &other : NULL);
         }
     OUTPUT:
         RETVAL
@@ -655,6 +657,7 @@ CLONE(...)
         {
             MY_CXT_CLONE;
             start_context(&MY_CXT);
+            mend_iterators();
             PERL_UNUSED_VAR(items);
         }
 

@@ -296,28 +296,29 @@ static bool readable(unsigned cap)
 
 /* Only a kernel that answers for chown, and not for this one, lacks it: a filter
  * that refuses everything says nothing about what there is. */
-bool lp_knows(unsigned cap)
+enum lp_supported lp_supported_cap(unsigned cap)
 {
     int saved = errno;
-    bool known = cap <= highest;
+    enum lp_supported has = LP_YES;
 
-    if (!known && cap < LP_CAPS) {
-        if (readable(cap)) {
+    if (cap > highest) {
+        if (readable(cap))
             highest = cap;
-            known = true;
-        } else if (errno != EINVAL || !readable(LP_CAP_chown)) {
-            known = lp_cap_name(cap) != NULL;
-        }
+        else
+            has = errno == EINVAL && readable(LP_CAP_chown) ? LP_NO : LP_CANNOT_ASK;
     }
     errno = saved;
-    return known;
+    return has;
+}
+
+bool lp_knows(unsigned cap)
+{
+    const enum lp_supported has = cap < LP_CAPS ? lp_supported_cap(cap) : LP_NO;
+
+    return has == LP_YES || (has == LP_CANNOT_ASK && lp_cap_name(cap));
 }
 
 bool lp_lacks(unsigned cap)
 {
-    int saved = errno;
-    bool lacks = !lp_knows(cap) && readable(LP_CAP_chown);
-
-    errno = saved;
-    return lacks;
+    return lp_supported_cap(cap) == LP_NO;
 }

@@ -93,14 +93,16 @@ gid_t lp_getfsgid(void);
 /* How many threads the process has beside this one, 0 where nobody can tell. */
 unsigned lp_other_threads(void);
 
+enum lp_supported { LP_NO, LP_YES, LP_CANNOT_ASK, LP_UNKNOWN_FUNCTION };
 /* Does the running kernel have this capability? */
+enum lp_supported lp_supported_cap(unsigned cap);
+/* The same, where nobody can tell by whether it has a name. */
 bool lp_knows(unsigned cap);
 /* Is it sure that it has not? */
 bool lp_lacks(unsigned cap);
 
 /* ---- supported.c ---- */
 
-enum lp_supported { LP_NO, LP_YES, LP_CANNOT_ASK, LP_UNKNOWN_FUNCTION };
 enum lp_supported lp_supported(const char *function, size_t length);
 
 /* ---- sets.c: five sets of capabilities, and the securebits ---- */

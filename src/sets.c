@@ -224,6 +224,16 @@ static uint64_t unknown_caps(uint64_t mask)
     return mask & ~known;
 }
 
+/* The kernel asks for setpcap before it sees that nothing is left to change. */
+static bool idle_without_setpcap(const struct lp_creds *now, const struct lp_write *write)
+{
+    uint64_t bits = write->set == LP_SECURE ? now->securebits : now->bounding;
+
+    return (write->set == LP_SECURE || write->set == LP_BOUNDING)
+           && !(now->caps.set[LP_EFFECTIVE] & LP_BIT(LP_CAP_setpcap))
+           && after(write, bits) == bits;
+}
+
 struct lp_refusal lp_why(const struct lp_write *write, int error)
 {
     struct lp_refusal refusal = {LP_NO_RULE, 0};
@@ -231,8 +241,11 @@ struct lp_refusal lp_why(const struct lp_write *write, int error)
 
     if (error == EINVAL && write->set != LP_SECURE)
         (void)met(&refusal, LP_UNKNOWN_CAP, unknown_caps(write->raise | ~write->keep));
-    else if (error == EPERM && lp_snapshot(&now) == 0)
+    else if (error == EPERM && lp_snapshot(&now) == 0) {
         refusal = lp_explain(&now, write);
+        if (refusal.rule == LP_NO_RULE && idle_without_setpcap(&now, write))
+            refusal.rule = LP_NO_SETPCAP;
+    }
     errno = error;
     return refusal;
 }

@@ -158,7 +158,8 @@ for my $function (@functions) {
         map { eval { $_->(); 1 } ? 'lived' : $@ } sub { set_dumpable("a" x 100_000) },
             sub { set_dumpable("\e[2J\r\n") }, sub { set_name("\x{1F600}\e") },
             sub { cap_number("\e[1m") },
-            sub { set_dumpable([]) }, sub { capbset_read('x' x 100_000) };
+            sub { set_dumpable([]) }, sub { capbset_read('x' x 100_000) },
+            sub { set_dumpable(bless ["\e[2J\r\n"], 'Text') };
     };
     for my $said (@said) {
         ok(length $said < 250 && $said =~ /\A[ -~]+\n\z/,
@@ -167,6 +168,7 @@ for my $function (@functions) {
     like($said[1], qr/\\33\[2J\\r\\n/, 'they are shown escaped');
     like($said[4], qr/value ARRAY\(0x[0-9a-f]+\) is not a whole number/,
         'a reference is shown as perl shows it');
+    like($said[6], qr/value \\33\[2J\\r\\n is not/, 'an overloaded value as it says, escaped');
 }
 
 # ---- what is taken ----

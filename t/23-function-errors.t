@@ -9,6 +9,7 @@ use Test::More;
 
 use Pinned qw(functions sample);
 use Seccomp qw(filter no_filter no_listener supervised);
+use Shapes qw(raw_capset);
 use TestChild qw(in_child);
 
 use Linux::Prctl qw(:functions :extra :constants);
@@ -173,6 +174,16 @@ SKIP: {
     is($said[6], 'prctl(15, 1, 2, 3, 4)', 'the raw door');
     is($said[7], 'get_name()', 'no argument');
     is($said[8], 'cap_ambient_raise("kill")', 'a capability as it was given');
+
+    # A user, who lacks setpcap, and a filter: one has nothing to do with the other.
+    my $keepcaps = in_child {
+        use Linux::Prctl qw(:fatal);
+        raw_capset(0, 0, 0);
+        filter([prctl => EPERM, 8]);
+        eval { set_keepcaps(1); 1 } ? 'lived' : $@;
+    };
+    like($keepcaps, qr/\Aset_keepcaps\(1\): Operation not permitted at /,
+        'S12: no reason is made up for set_keepcaps');
 }
 
 # ---- success leaves $! alone, whatever the kernel said on the way ----

@@ -116,6 +116,13 @@ for my $title (sort keys %scope) {
 }
 $did = powerless(sub { use Linux::Prctl ':fatal'; my $x = 1; capbset_drop('chown') });
 like($did->{died}, qr/\Acapbset_drop\("chown"\): Operation not permitted \(setpcap is not effective\) at \Q$0\E/, 'functions die under :fatal');
+for my $case ([ 'set_securebits(0)', sub { use Linux::Prctl ':fatal'; raw_prctl(27) and die "bits are set\n"; set_securebits(0) } ],
+              [ 'capbset_drop(63)', sub { use Linux::Prctl ':fatal'; capbset_drop(63) } ],
+              [ 'capbset_drop(999)', sub { use Linux::Prctl ':fatal'; capbset_drop(999) } ]) {
+    my ($what, $code) = @$case;
+    is(powerless($code)->{died} =~ s/ at \Q$0\E line \d+\.\n\z//r, "$what: Operation not permitted (setpcap is not effective)",
+        "$what: says so too, though nothing would change");
+}
 $did = powerless(sub { use Linux::Prctl ':fatal'; prctl(999999) });
 like($did->{died}, qr/\Aprctl\(999999\): Invalid argument at \Q$0\E/, 'prctl() too');
 is($did->{errno}, 22, 'with $!');

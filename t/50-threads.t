@@ -245,6 +245,14 @@ SKIP: {
         threads->create(sub { use Linux::Prctl ':fatal'; eval { $cap_effective{kill} = 0 }; "$@" })->join;
     };
     like($fatal, qr/changes this thread alone/, ':fatal counts in a thread too');
+    my ($first, $second, @seconds) = privileged {
+        my ($first) = each %cap_effective;
+        threads->create(sub { 1 })->join for 1 .. 20;
+        my @seconds = map { threads->create(sub { scalar each %cap_effective })->join } 1 .. 20;
+        return ($first, scalar each %cap_effective, @seconds);
+    };
+    is_deeply([ $first, $second, @seconds ], [ 'chown', ('dac_override') x 21 ],
+        'each goes on in a thread that starts in the middle of it, and beside it');
 }
 
 done_testing;

@@ -257,26 +257,28 @@ static struct lp_write one_cap(enum lp_set set, unsigned long cap, bool raise)
 #define supported_sv(cv, what) S_supported_sv(aTHX_ cv, what)
 static SV *S_supported_sv(pTHX_ CV *cv, SV *what)
 {
+    enum lp_supported answer = LP_UNKNOWN_FUNCTION;
     int cap;
 
     SvGETMAGIC(what);
     cap = bit_number(LP_EFFECTIVE, what);
-    if (cap >= 0)
-        return boolSV(lp_knows((unsigned)cap));
-    if (SvOK(what) && !(SvROK(what) && !SvAMAGIC(what))) {
+    if (cap >= 0) {
+        answer = lp_supported_cap((unsigned)cap);
+    } else if (SvOK(what) && !(SvROK(what) && !SvAMAGIC(what))) {
         STRLEN length;
         const char *text = SvPV_nomg(what, length);
 
-        switch (lp_supported(text, length)) {
-        case LP_YES:
-            return &PL_sv_yes;
-        case LP_NO:
-            return &PL_sv_no;
-        case LP_CANNOT_ASK:
-            return &PL_sv_undef;
-        case LP_UNKNOWN_FUNCTION:
-            break;
-        }
+        answer = lp_supported(text, length);
+    }
+    switch (answer) {
+    case LP_YES:
+        return &PL_sv_yes;
+    case LP_NO:
+        return &PL_sv_no;
+    case LP_CANNOT_ASK:
+        return &PL_sv_undef;
+    case LP_UNKNOWN_FUNCTION:
+        break;
     }
     croak("%s: %s is neither a function of Linux::Prctl nor a capability", function_name(cv),
           shown(what));

@@ -18,8 +18,8 @@ static const char *S_shown(pTHX_ SV *sv, U32 quote)
     if (!SvOK(sv))
         return "undef";
     text = SvPV_nomg(sv, length);
-    if (quote && (SvROK(sv) || (SvNIOK(sv) && !SvPOK(sv))))
-        return text;
+    if (SvROK(sv) || (SvNIOK(sv) && !SvPOK(sv)))
+        quote = 0;
     return pv_pretty(sv_2mortal(newSVpvs("")), text, length, ENOUGH, NULL, NULL,
                      quote | PERL_PV_PRETTY_ELLIPSES | (SvUTF8(sv) ? PERL_PV_ESCAPE_UNI : 0));
 }

@@ -120,14 +120,29 @@ static void S_add_exports(pTHX_ HV *stash)
     mro_method_changed_in(stash);
 }
 
+#define the_hash(set) S_the_hash(aTHX_ set)
+static HV *S_the_hash(pTHX_ enum lp_set set)
+{
+    return get_hv(SvPVX(sv_2mortal(newSVpvf("Linux::Prctl::%s", set_names[set]))), GV_ADD);
+}
+
 #define tie_hashes() S_tie_hashes(aTHX)
 static void S_tie_hashes(pTHX)
 {
     start_elements();
-    for (int set = 0; set < LP_SETS; set++) {
-        HV *hash = get_hv(SvPVX(sv_2mortal(newSVpvf("Linux::Prctl::%s", set_names[set]))),
-                          GV_ADD);
+    for (int set = 0; set < LP_SETS; set++)
+        tie_hash(the_hash((enum lp_set)set), (enum lp_set)set);
+}
 
-        tie_hash(hash, (enum lp_set)set);
+/* Where each() stands in a tied hash, its entry has a scalar for a key. perl copies
+ * it for a thread without saying so, and then takes memory for the key's length. */
+#define mend_iterators() S_mend_iterators(aTHX)
+static void S_mend_iterators(pTHX)
+{
+    for (int set = 0; set < LP_SETS; set++) {
+        HV *hash = the_hash((enum lp_set)set);
+
+        if (mg_find((SV *)hash, PERL_MAGIC_tied) && HvEITER_get(hash))
+            HeKLEN(HvEITER_get(hash)) = HEf_SVKEY;
     }
 }
