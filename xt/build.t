@@ -163,6 +163,7 @@ unlike(run_ok($dist, 'make distcheck', 'make distcheck'),
 run_ok($dist, 'make dist && mv Linux-Prctl-*.tar.gz first.tgz && make dist && cmp first.tgz Linux-Prctl-*.tar.gz',
     'the same files make the same archive');
 is_deeply([ split /\n/, (run($dist, 'tar -tzf first.tgz'))[0] ],
-    [ sort split /\n/, (run($dist, 'tar -tzf first.tgz'))[0] ], 'its files have a fixed order');
+    [   map { tr{\0}{/}r } sort map { tr{/}{\0}r } split /\n/, (run($dist, 'tar -tzf first.tgz'))[0] ],
+    'its files have a fixed order, folder by folder');
 
 done_testing;
