@@ -582,6 +582,7 @@ set_proctitle(lp_string title)
             SV *zero = get_sv("0", GV_ADD);
 
             sv_setpv(zero, title);
+            SvUTF8_off(zero); /* which sv_setpv leaves as it was */
             SvSETMAGIC(zero);
             RETVAL = lp_prctl(PR_SET_NAME, (unsigned long)name, 0, 0, 0);
         }
@@ -742,6 +743,12 @@ SCALAR(lp_set self)
         RETVAL = raised != 0;
     OUTPUT:
         RETVAL
+
+void
+UNTIE(lp_set self, ...)
+    CODE:
+        /* A plain hash would take every store, and change nothing. */
+        croak("%%%s cannot be untied: no change to it would reach the kernel", set_names[self]);
 
 void
 CLEAR(lp_set self)

@@ -217,6 +217,12 @@ for my $wrong (undef, 3, 'x', [], \1, bless(\(my $n = 1), 'Other')) {
     eval { Linux::Prctl::CapabilitySet::names($wrong) };
     like($@, qr/\Anames: .* is not one of the sets of Linux::Prctl at \Q$0\E line/, 'no other object will do');
 }
+for my $name (@{ $Linux::Prctl::EXPORT_TAGS{hashes} }) {
+    my $hash = do { no strict 'refs'; \%{ 'Linux::Prctl::' . substr $name, 1 } };
+    eval { untie %$hash };
+    like($@, qr/\A\Q$name\E cannot be untied: /, "untie $name dies");
+    ok(tied %$hash, 'and it is tied as before');
+}
 eval { ${ cap_effective() } = 3 };
 like($@, qr/\AModification of a read-only/, 'an object cannot be turned into another');
 
