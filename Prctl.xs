@@ -6,17 +6,20 @@
 #include "XSUB.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <limits.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "src/lp.h"
+#include "src/setpriv.h"
 #include "xs/errors.h"
 #include "xs/args.h"
 #include "xs/sets.h"
 #include "xs/elements.h"
 #include "xs/exports.h"
+#include "xs/setpriv.h"
 
 /* The C types that typemap knows. */
 typedef unsigned long lp_number;
@@ -792,3 +795,104 @@ clear(lp_set self)
     PPCODE:
         change(cv, self, METHOD_LIMIT, NULL, 0);
         XSRETURN(1);
+
+MODULE = Linux::Prctl    PACKAGE = Linux::Prctl::Setpriv
+
+# ---- for Linux::Prctl::Setpriv alone ----
+
+unsigned
+_other_threads()
+    CODE:
+        RETVAL = remaining_threads(lp_count_other_threads);
+    OUTPUT:
+        RETVAL
+
+SV *
+_look()
+    CODE:
+        RETVAL = look();
+    OUTPUT:
+        RETVAL
+
+SV *
+_foresee(HV *plan)
+    PREINIT:
+        struct lp_plan steps;
+    CODE:
+        fill_plan(&steps, plan);
+        RETVAL = plan_hash(&steps);
+    OUTPUT:
+        RETVAL
+
+SV *
+_run(HV *plan)
+    PREINIT:
+        struct lp_plan steps;
+    CODE:
+        fill_plan(&steps, plan);
+        if (steps.refusal.rule != LP_NO_RULE || steps.unreached)
+            RETVAL = plan_hash(&steps);
+        else
+            RETVAL = run_plan(&steps);
+    OUTPUT:
+        RETVAL
+
+# One step of a plan, for tests that watch the kernel: 0, or errno.
+
+int
+_take(HV *plan, unsigned index)
+    PREINIT:
+        struct lp_plan steps;
+        unsigned cap;
+    CODE:
+        fill_plan(&steps, plan);
+        if (index >= steps.count)
+            croak("setpriv: the plan has %u steps", steps.count);
+        RETVAL = lp_take(&steps, &steps.step[index], &cap) == 0 ? 0 : errno;
+    OUTPUT:
+        RETVAL
+
+SV *
+_group_list(lp_string user, lp_id gid)
+    CODE:
+        RETVAL = group_list(user, gid);
+    OUTPUT:
+        RETVAL
+
+unsigned long
+_signal(SV *signal)
+    PREINIT:
+        unsigned long number;
+    CODE:
+        SvGETMAGIC(signal);
+        if ((!whole_number(signal, &number) && !signal_number(signal, &number)) || number > 64)
+            XSRETURN_UNDEF;
+        RETVAL = number;
+    OUTPUT:
+        RETVAL
+
+SV *
+_shown(SV *value)
+    CODE:
+        SvGETMAGIC(value);
+        RETVAL = newSVpv(shown(value), 0);
+    OUTPUT:
+        RETVAL
+
+# The number of a capability or of a securebit, or undef.
+
+unsigned
+_cap(SV *name)
+    ALIAS:
+        _cap = LP_EFFECTIVE
+        _securebit = LP_SECURE
+    PREINIT:
+        int bit;
+    CODE:
+        SvGETMAGIC(name);
+        bit = bit_number((enum lp_set)ix, name);
+        if (bit < 0)
+            XSRETURN_UNDEF;
+        RETVAL = (unsigned)bit;
+    OUTPUT:
+        RETVAL

@@ -39,6 +39,11 @@ sub unimport {
     return;
 }
 
+sub setpriv {
+    require Linux::Prctl::Setpriv;
+    goto &Linux::Prctl::Setpriv::setpriv;
+}
+
 # What does the calling statement want done with a warning of a category? 0:
 # nothing, 1: to see it, 2: to die of it. The category is on where nothing was said.
 sub _wish {
