@@ -37,7 +37,7 @@ uint32_t *lp_field_ids(struct lp_state *state, enum lp_field field)
 
 static bool same_groups(const struct lp_groups *a, const struct lp_groups *b)
 {
-    if (a->count != b->count)
+    if (!a->ids || !b->ids || a->count != b->count)
         return false;
     for (size_t i = 0; i < a->count; i++)
         if (a->ids[i] != b->ids[i])

@@ -63,12 +63,26 @@ static int set_groups(const struct lp_groups *groups)
     return setgroups(groups->count, groups->ids);
 }
 
+/* capset(2) that was seen to do what it says: where it only pretends, what is kept
+ * over a change of ids could never be given up again. */
+static int set_caps(const struct lp_caps *caps)
+{
+    struct lp_caps now;
+
+    if (lp_capset(caps) != 0 || lp_capget(&now) != 0)
+        return -1;
+    if (memcmp(caps, &now, sizeof now) == 0)
+        return 0;
+    errno = EPERM;
+    return -1;
+}
+
 int lp_take(const struct lp_plan *plan, const struct lp_step *step, unsigned *cap)
 {
     *cap = LP_CAPS;
     switch (step->act) {
     case LP_ACT_CAPSET:
-        return lp_capset(&step->caps);
+        return set_caps(&step->caps);
     case LP_ACT_KEEPCAPS:
         return result(lp_prctl(PR_SET_KEEPCAPS, (unsigned long)step->value, 0, 0, 0));
     case LP_ACT_SETGROUPS:
@@ -111,13 +125,20 @@ static void sort_ids(gid_t *ids, size_t count)
 }
 
 /* What a witness does not tell differs from everything. */
-static void know_nothing(struct lp_state *state, gid_t *ids)
+static void know_nothing(struct lp_state *state)
 {
     memset(state, 0xff, sizeof *state);
-    state->groups.ids = ids;
+    state->groups.ids = NULL;
 }
 
-static void ask_getters(struct lp_state *state, size_t room)
+static void know_groups(struct lp_state *state, gid_t *ids, size_t count)
+{
+    sort_ids(ids, count);
+    state->groups.ids = ids;
+    state->groups.count = count;
+}
+
+static void ask_getters(const struct lp_room *room, struct lp_state *state)
 {
     struct lp_creds creds;
     struct lp_answer answer;
@@ -129,9 +150,9 @@ static void ask_getters(struct lp_state *state, size_t room)
     if (getresgid(&state->gid[LP_REAL_ID], &state->gid[LP_EFFECTIVE_ID],
                   &state->gid[LP_SAVED_ID]) == 0)
         state->gid[LP_FS_ID] = lp_getfsgid();
-    count = getgroups((int)room, state->groups.ids);
+    count = getgroups((int)room->groups, room->ids[LP_GETTERS]);
     if (count >= 0)
-        state->groups.count = (size_t)count;
+        know_groups(state, room->ids[LP_GETTERS], (size_t)count);
     if (lp_snapshot(&creds) == 0)
         state->creds = creds;
     answer = lp_ask(PR_GET_NO_NEW_PRIVS, 0, 0);
@@ -201,7 +222,8 @@ static size_t numbers(const char *text, uint32_t *ids, size_t most)
     return count;
 }
 
-static void read_line(struct lp_state *state, enum lp_field field, const char *text, size_t room)
+static void read_line(const struct lp_room *room, const char *text, enum lp_field field,
+                      struct lp_state *state)
 {
     size_t count;
 
@@ -211,9 +233,9 @@ static void read_line(struct lp_state *state, enum lp_field field, const char *t
             memset(lp_field_ids(state, field), 0xff, sizeof state->uid);
         break;
     case LP_KIND_GROUPS:
-        count = numbers(text, state->groups.ids, room);
-        if (count <= room)
-            state->groups.count = count;
+        count = numbers(text, room->ids[LP_PROC], room->groups);
+        if (count <= room->groups)
+            know_groups(state, room->ids[LP_PROC], count);
         break;
     case LP_KIND_CAPS:
         *lp_field_number(state, field) = strtoull(text, NULL, 16);
@@ -224,8 +246,9 @@ static void read_line(struct lp_state *state, enum lp_field field, const char *t
 }
 
 /* The fields that were found. */
-static unsigned parse_status(char *text, struct lp_state *state, size_t room)
+static unsigned parse_status(const struct lp_room *room, struct lp_state *state)
 {
+    const char *text = room->text;
     unsigned found = 0;
 
     while (*text) {
@@ -233,7 +256,7 @@ static unsigned parse_status(char *text, struct lp_state *state, size_t room)
             const char *name = lp_fields[field].proc;
 
             if (name && !(found & 1U << field) && strncmp(text, name, strlen(name)) == 0) {
-                read_line(state, (enum lp_field)field, text + strlen(name), room);
+                read_line(room, text + strlen(name), (enum lp_field)field, state);
                 found |= 1U << field;
                 break;
             }
@@ -253,7 +276,7 @@ static unsigned ask_proc(const struct lp_room *room, int fd, struct lp_state *st
     unsigned found = 0;
 
     if (read_status(fd, room->text, room->size) >= 0)
-        found = parse_status(room->text, state, room->groups);
+        found = parse_status(room, state);
     return NEVER_TOLD | (found ? NOT_ALWAYS_TOLD & ~found : 0);
 }
 
@@ -261,22 +284,16 @@ void lp_look(const struct lp_room *room, int proc, const struct lp_state *expect
              struct lp_view view[LP_WITNESSES])
 {
     for (int i = 0; i < LP_WITNESSES; i++) {
-        know_nothing(&view[i].state, room->ids[i]);
+        know_nothing(&view[i].state);
         view[i].there = i == LP_GETTERS || proc >= 0;
         view[i].untold = 0;
         view[i].differs = 0;
     }
-    ask_getters(&view[LP_GETTERS].state, room->groups);
+    ask_getters(room, &view[LP_GETTERS].state);
     if (view[LP_PROC].there)
         view[LP_PROC].untold = ask_proc(room, proc, &view[LP_PROC].state);
     if (!expected)
         expected = &view[LP_GETTERS].state;
-    for (int i = 0; i < LP_WITNESSES; i++) {
-        struct lp_groups *groups = &view[i].state.groups;
-
-        if (groups->count <= room->groups)
-            sort_ids(groups->ids, groups->count);
-    }
     for (int i = 0; i < LP_WITNESSES; i++)
         if (view[i].there)
             view[i].differs = lp_differ(&view[i].state, expected) & ~view[i].untold;
@@ -322,29 +339,76 @@ static bool taken_back(const uint32_t before[LP_SLOTS], const uint32_t after[LP_
     return false;
 }
 
-static enum lp_stage run(const struct lp_plan *plan, const struct lp_room *room, int proc,
-                         struct lp_outcome *outcome)
+/* Effective goes and comes back: does capset(2) work? */
+static int rehearse(void)
 {
-    const struct lp_state *target = &plan->target;
-    uint64_t kept = target->creds.caps.set[LP_PERMITTED];
+    struct lp_caps now, without;
 
-    for (unsigned i = 0; i < plan->count; i++)
-        if (lp_take(plan, &plan->step[i], &outcome->cap) != 0) {
+    if (lp_capget(&now) != 0)
+        return -1;
+    without = now;
+    without.set[LP_EFFECTIVE] = 0;
+    return set_caps(&without) != 0 || set_caps(&now) != 0 ? -1 : 0;
+}
+
+static bool keeps(const struct lp_step *step)
+{
+    return step->act == LP_ACT_KEEPCAPS && step->value;
+}
+
+static enum lp_stage take_all(const struct lp_plan *plan, struct lp_outcome *outcome)
+{
+    for (unsigned i = 0; i < plan->count; i++) {
+        const struct lp_step *step = &plan->step[i];
+
+        if ((keeps(step) && rehearse() != 0) || lp_take(plan, step, &outcome->cap) != 0) {
             outcome->error = errno;
             outcome->step = i;
             return LP_AT_STEP;
         }
+    }
+    return LP_DONE;
+}
+
+static enum lp_stage verify(const struct lp_plan *plan, const struct lp_room *room, int proc,
+                            struct lp_outcome *outcome)
+{
+    const struct lp_state *target = &plan->target;
+    uint64_t kept = target->creds.caps.set[LP_PERMITTED];
+
+    lp_look(room, proc, target, outcome->view);
+    if (outcome->view[LP_GETTERS].differs || outcome->view[LP_PROC].differs)
+        return LP_NOT_VERIFIED;
     if (!(kept & LP_BIT(LP_CAP_setuid))
         && taken_back(plan->start.uid, target->uid, take_back_uid, outcome))
         return LP_NOT_GIVEN_UP_UID;
     if (!(kept & LP_BIT(LP_CAP_setgid))
         && taken_back(plan->start.gid, target->gid, take_back_gid, outcome))
         return LP_NOT_GIVEN_UP_GID;
-    lp_look(room, proc, target, outcome->view);
-    outcome->error = 0;
-    if (outcome->view[LP_GETTERS].differs || outcome->view[LP_PROC].differs)
-        return LP_NOT_VERIFIED;
     return LP_DONE;
+}
+
+static enum lp_stage run(const struct lp_plan *plan, const struct lp_room *room, int proc,
+                         struct lp_outcome *outcome)
+{
+    enum lp_stage stage = take_all(plan, outcome);
+
+    return stage == LP_DONE ? verify(plan, room, proc, outcome) : stage;
+}
+
+static bool root_stays(void)
+{
+    uid_t real = 0, effective = 0, saved = 0;
+
+    return getresuid(&real, &effective, &saved) != 0 || !real || !effective || !saved;
+}
+
+/* An exec by uid 0 brings back the bounding set, unless no_new_privs is set. */
+static void spoil_exec(void)
+{
+    for (unsigned cap = 0; lp_knows(cap); cap++)
+        (void)drop(cap);
+    (void)lp_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
 /* After a failure nobody shall go on with what is left: as far as the kernel lets
@@ -353,7 +417,6 @@ static enum lp_stage run(const struct lp_plan *plan, const struct lp_room *room,
 static void give_up(const struct lp_plan *plan)
 {
     const struct lp_caps none = {{0, 0, 0}};
-    uid_t real = 0, effective = 0, saved = 0;
     unsigned cap;
 
     (void)lp_prctl(PR_CAP_AMBIENT, LP_PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
@@ -368,10 +431,9 @@ static void give_up(const struct lp_plan *plan)
         default:
             break;
         }
+    if (root_stays())
+        spoil_exec();
     (void)lp_capset(&none);
-    /* An exec by uid 0 would bring back the whole bounding set. */
-    if (getresuid(&real, &effective, &saved) != 0 || !real || !effective || !saved)
-        (void)lp_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
 enum lp_stage lp_setpriv(const struct lp_plan *plan, const struct lp_room room[2],

@@ -11,7 +11,7 @@ enum lp_slot { LP_REAL_ID, LP_EFFECTIVE_ID, LP_SAVED_ID, LP_FS_ID, LP_SLOTS };
 
 struct lp_groups {
     size_t count;
-    gid_t *ids; /* sorted */
+    gid_t *ids; /* sorted; NULL where nobody told */
 };
 
 /* Everything that setpriv changes. */

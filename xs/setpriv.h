@@ -51,9 +51,9 @@ static SV *S_new_ids(pTHX_ const uint32_t *ids, size_t count)
     return newRV_noinc((SV *)list);
 }
 
-/* The fields of a state; not those in untold. room: as many groups as were read. */
-#define new_state(state, untold, room) S_new_state(aTHX_ state, untold, room)
-static SV *S_new_state(pTHX_ const struct lp_state *from, unsigned untold, size_t room)
+/* The fields of a state; not those in untold. */
+#define new_state(state, untold) S_new_state(aTHX_ state, untold)
+static SV *S_new_state(pTHX_ const struct lp_state *from, unsigned untold)
 {
     struct lp_state copy = *from;
     HV *hash = newHV();
@@ -69,7 +69,7 @@ static SV *S_new_state(pTHX_ const struct lp_state *from, unsigned untold, size_
             value = new_ids(lp_field_ids(&copy, field), LP_SLOTS);
             break;
         case LP_KIND_GROUPS:
-            if (copy.groups.count > room)
+            if (!copy.groups.ids)
                 continue;
             value = new_ids(copy.groups.ids, copy.groups.count);
             break;
@@ -116,7 +116,7 @@ static SV *S_new_step(pTHX_ const struct lp_step *step, const struct lp_state *a
         break; /* the target says it */
     }
     if (after)
-        put(hash, "after", new_state(after, 0, after->groups.count));
+        put(hash, "after", new_state(after, 0));
     return newRV_noinc((SV *)hash);
 }
 
@@ -132,8 +132,8 @@ static SV *S_new_field_names(pTHX_ unsigned fields)
 }
 
 /* { getters => { state => {...}, differs => [...] }, proc => ... } */
-#define new_views(view, room) S_new_views(aTHX_ view, room)
-static SV *S_new_views(pTHX_ const struct lp_view view[LP_WITNESSES], const struct lp_room *room)
+#define new_views(view) S_new_views(aTHX_ view)
+static SV *S_new_views(pTHX_ const struct lp_view view[LP_WITNESSES])
 {
     HV *views = newHV();
 
@@ -143,7 +143,7 @@ static SV *S_new_views(pTHX_ const struct lp_view view[LP_WITNESSES], const stru
         if (!view[i].there)
             continue;
         hash = newHV();
-        put(hash, "state", new_state(&view[i].state, view[i].untold, room->groups));
+        put(hash, "state", new_state(&view[i].state, view[i].untold));
         put(hash, "differs", new_field_names(view[i].differs));
         put(views, witness_names[i], newRV_noinc((SV *)hash));
     }
@@ -273,7 +273,7 @@ static SV *S_plan_hash(pTHX_ const struct lp_plan *plan)
         av_push(steps, new_step(&plan->step[i], &plan->after[i]));
     put(hash, "steps", newRV_noinc((SV *)steps));
     put(hash, "unreached", new_field_names(plan->unreached));
-    put(hash, "after_exec", new_state(&exec, 0, exec.groups.count));
+    put(hash, "after_exec", new_state(&exec, 0));
     if (plan->refusal.rule != LP_NO_RULE)
         put(hash, "refused", SvREFCNT_inc(reason_text(plan->refusal)));
     return newRV_noinc((SV *)hash);
@@ -308,9 +308,9 @@ static SV *S_run_plan(pTHX_ const struct lp_plan *plan)
     if (outcome.cap < LP_CAPS)
         put(hash, "cap", newSVpv(cap_text(outcome.cap), 0));
     if (outcome.stage == LP_NOT_VERIFIED)
-        put(hash, "views", new_views(outcome.view, &room[0]));
+        put(hash, "views", new_views(outcome.view));
     if (outcome.stage != LP_UNTOUCHED)
-        put(hash, "left", new_views(outcome.left, &room[1]));
+        put(hash, "left", new_views(outcome.left));
     return newRV_noinc((SV *)hash);
 }
 
@@ -322,14 +322,12 @@ static SV *S_look(pTHX)
     struct lp_room room;
     int groups = getgroups(0, NULL);
     int proc = lp_open_status();
-    SV *views;
 
     make_room(&room, (size_t)(groups > 0 ? groups : 0) + 1);
     lp_look(&room, proc, NULL, view);
     if (proc >= 0)
         (void)close(proc); /* it was only read */
-    views = new_views(view, &room);
-    return views;
+    return new_views(view);
 }
 
 /* The groups of a user, as initgroups(3) would set them. */

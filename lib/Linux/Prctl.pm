@@ -39,8 +39,12 @@ sub unimport {
     return;
 }
 
+# The rest of it is loaded when it is called for the first time.
 sub setpriv {
-    require Linux::Prctl::Setpriv;
+    if (!defined &Linux::Prctl::Setpriv::setpriv) {
+        local ($!, $@);
+        require Linux::Prctl::Setpriv;
+    }
     goto &Linux::Prctl::Setpriv::setpriv;
 }
 

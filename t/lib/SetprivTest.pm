@@ -5,15 +5,14 @@ package SetprivTest;
 use 5.014;
 use warnings;
 
-use Config;
 use Exporter qw(import);
 use Linux::Prctl;
 use POSIX ();
+use Shapes qw(sys raw_capset bit);
 use TestChild qw(proc_status);
 
 our @EXPORT_OK = qw(
-    truth told_apart state_text raw_ids raw_groups raw_capset is_root can_unshare
-    enter_user_namespace random_trial @SHAPES
+    truth in_truth told_apart state_text raw_ids raw_groups raw_caps is_root random_trial @SHAPES
 );
 
 # ---- the truth ----
@@ -69,45 +68,23 @@ sub told_apart {
         grep { exists $expected->{$_} } sort keys %$got;
 }
 
-# ---- system calls of which Perl has no function ----
-
-my %NUMBER = (
-    x86_64  => { setresuid => 117, setresgid => 119, setgroups => 116, capset => 126, unshare => 272 },
-    i686    => { setresuid => 208, setresgid => 210, setgroups => 206, capset => 185, unshare => 310 },
-    aarch64 => { setresuid => 147, setresgid => 149, setgroups => 159, capset => 91,  unshare => 97 },
-);
-
-sub _number {
-    my ($call) = @_;
-    my $machine = (POSIX::uname())[4];
-    $machine = 'i686' if $Config{ptrsize} == 4 && $machine =~ /86/;
-    return $NUMBER{$machine}{$call} // die "no system call numbers for $machine\n";
-}
+# ---- what Perl has no function for; the kernel may refuse, and says so ----
 
 sub raw_ids {
     my ($kind, @ids) = @_;
-    return syscall(_number("setres$kind"), map { $_ + 0 } @ids) == 0;
+    return eval { sys("setres$kind", map { $_ + 0 } @ids); 1 };
 }
 
 sub raw_groups {
     my (@groups) = @_;
     my $packed = pack 'L*', @groups;
-    return syscall(_number('setgroups'), scalar @groups, $packed) == 0;
+    return eval { sys(setgroups => scalar @groups, $packed); 1 };
 }
 
 # Effective, permitted, inheritable: as lists of numbers.
-sub raw_capset {
-    my ($effective, $permitted, $inheritable) = @_;
-    my $data = '';
-    for my $half (0, 1) {
-        for my $set ($effective, $permitted, $inheritable) {
-            my $word = 0;
-            $word |= 1 << $_ - 32 * $half for grep { $_ >> 5 == $half } @$set;
-            $data .= pack 'L', $word;
-        }
-    }
-    my $head = pack 'LL', 0x20080522, 0;
-    return syscall(_number('capset'), $head, $data) == 0;
+sub raw_caps {
+    my (@sets) = @_;
+    return eval { raw_capset(map { bit(@$_) } @sets); 1 };
 }
 
 sub _caps {
@@ -123,27 +100,6 @@ sub is_root {
     my $truth = truth();
     my %has = map { $_ => 1 } _caps($truth->{effective});
     return !grep { !$has{$_} } 6, 7, 8;    # setgid, setuid, setpcap
-}
-
-my $NEWUSER = 0x10000000;
-
-# A new user namespace, where this user is root and nobody else exists.
-sub enter_user_namespace {
-    my ($uid, $gid) = ($>, (split ' ', $))[0]);
-    return 0 if syscall(_number('unshare'), $NEWUSER) != 0;
-    for my $line ([ 'setgroups', 'deny' ], [ 'uid_map', "0 $uid 1" ], [ 'gid_map', "0 $gid 1" ]) {
-        my ($name, $text) = @$line;
-        open my $out, '>', "/proc/self/$name" or return 0;
-        syswrite $out, $text or return 0;
-    }
-    return 1;
-}
-
-sub can_unshare {
-    my $pid = fork // die "fork: $!\n";
-    POSIX::_exit(enter_user_namespace() ? 0 : 1) if !$pid;
-    waitpid $pid, 0;
-    return $? == 0;
 }
 
 # ---- random states ----
@@ -176,7 +132,7 @@ sub _become {
     Linux::Prctl::set_keepcaps(1);
     raw_ids('uid', @uid);
     Linux::Prctl::set_keepcaps(0) if _odds(0.8);
-    raw_capset($permitted, $permitted, []);
+    raw_caps($permitted, $permitted, []);
     return;
 }
 
@@ -185,16 +141,16 @@ my %MAKE = (
     S2 => sub {
         my @fourteen = (0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31);
         _keep_in_bounding(@fourteen);
-        raw_capset(\@fourteen, \@fourteen, []);
+        raw_caps(\@fourteen, \@fourteen, []);
     },
     S3 => sub {
         _keep_in_bounding(my @left = (0, 7, _some(0.5, 1 .. 5, 10, 12 .. 30)));
-        raw_capset(\@left, \@left, []);
+        raw_caps(\@left, \@left, []);
     },
     S4 => sub {
         my @left = grep { $_ != 8 } 0 .. 40;
         @left = grep { my $cap = $_; grep { $_ == $cap } _caps(truth()->{permitted}) } @left;
-        raw_capset(\@left, \@left, [ _some(0.3, @left) ]);
+        raw_caps(\@left, \@left, [ _some(0.3, @left) ]);
     },
     S5 => sub {
         my $bits = 0;
@@ -206,7 +162,7 @@ my %MAKE = (
     },
     S6 => sub {
         _become([10], (_one(1001, 1002)) x 3);
-        raw_capset([10], [10], [10]);
+        raw_caps([10], [10], [10]);
         Linux::Prctl::cap_ambient_raise(10);
     },
     S7 => sub { _become([ 6, 8, _some(0.3, @SOME) ], map { _one(1001, 1002) } 1 .. 3) },
@@ -214,7 +170,7 @@ my %MAKE = (
         my @uid = _odds(0.5) ? (0, 1001, 1001) : _odds(0.5) ? (1001, 1001, 0) : (1001, 0, 1002);
         _become([ _some(0.7, @SOME) ], @uid);
     },
-    S9  => sub { enter_user_namespace() or die "no user namespace\n" },
+    S9  => sub { Shapes::user_namespace() },
     S10 => sub { _become([], (1001) x 3) },
     S11 => sub { Linux::Prctl::set_no_new_privs(1) },
 );
@@ -229,13 +185,13 @@ my @TWISTS = (
     sub {
         my @caps = _some(0.5, _caps(truth()->{permitted}));
         my @old  = _caps(truth()->{effective});
-        raw_capset(\@old, [ _caps(truth()->{permitted}) ], \@caps);
+        raw_caps(\@old, [ _caps(truth()->{permitted}) ], \@caps);
         Linux::Prctl::cap_ambient_raise($_) for _some(0.7, @caps);
     },
     sub {
         my $now  = truth();
         my @left = _some(0.8, _caps($now->{permitted}));
-        raw_capset([ _some(0.6, @left) ], \@left, [ _caps($now->{inheritable}) ]);
+        raw_caps([ _some(0.6, @left) ], \@left, [ _caps($now->{inheritable}) ]);
     },
     sub { raw_ids('uid', map { _one(@USERS) } 1 .. 3) },
     sub { raw_ids('gid', map { _one(@USERS) } 1 .. 3) },
