@@ -896,3 +896,24 @@ _cap(SV *name)
         RETVAL = (unsigned)bit;
     OUTPUT:
         RETVAL
+
+# Is an id of this kind (uid, gid) mapped? undef where there is no /proc.
+
+SV *
+_is_mapped(lp_string kind, lp_id id)
+    PREINIT:
+        enum lp_mapped mapped;
+    CODE:
+        mapped = lp_mapped(*kind == 'u' ? "/proc/self/uid_map" : "/proc/self/gid_map", id);
+        if (mapped == LP_MAP_UNKNOWN)
+            XSRETURN_UNDEF;
+        RETVAL = newSVsv(boolSV(mapped == LP_MAPPED));
+    OUTPUT:
+        RETVAL
+
+bool
+_setgroups_denied()
+    CODE:
+        RETVAL = lp_setgroups_denied();
+    OUTPUT:
+        RETVAL

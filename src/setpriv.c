@@ -13,6 +13,57 @@
 #include <string.h>
 #include <unistd.h>
 
+/* ---- user namespaces ---- */
+
+/* The kernel takes 340 lines of three numbers at most. */
+#define MAP_SIZE (340 * 3 * 11 + 1)
+
+/* Its length, or -1. */
+static ssize_t read_file(const char *path, char *text, size_t size)
+{
+    ssize_t length;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return -1;
+    length = read(fd, text, size - 1);
+    (void)close(fd); /* it was only read */
+    text[length > 0 ? length : 0] = '\0';
+    return length;
+}
+
+/* Each line has the first id inside, the first outside, and how many there are. */
+enum lp_mapped lp_mapped(const char *map, unsigned long id)
+{
+    char text[MAP_SIZE];
+    char *at = text;
+
+    if (read_file(map, text, sizeof text) < 0)
+        return LP_MAP_UNKNOWN;
+    while (*at) {
+        unsigned long first = strtoul(at, &at, 10);
+        unsigned long count;
+
+        (void)strtoul(at, &at, 10);
+        count = strtoul(at, &at, 10);
+        if (id >= first && id - first < count)
+            return LP_MAPPED;
+        at += strcspn(at, "\n");
+        at += *at == '\n';
+    }
+    return LP_UNMAPPED;
+}
+
+bool lp_setgroups_denied(void)
+{
+    char text[MAP_SIZE];
+
+    if (read_file("/proc/self/gid_map", text, sizeof text) == 0)
+        return true; /* not before there is a map */
+    return read_file("/proc/self/setgroups", text, sizeof text) > 0
+           && strncmp(text, "deny", 4) == 0;
+}
+
 /* ---- single steps ---- */
 
 static int result(long answer)
@@ -163,7 +214,7 @@ static void ask_getters(const struct lp_room *room, struct lp_state *state)
         state->pdeathsig = answer.value;
 }
 
-#define LINES 8192 /* bytes: all that comes before and after the groups, and more */
+#define LINES 6000 /* bytes: all that comes before and after the groups, and more */
 #define ID_TEXT 11 /* a group's digits and the blank behind them */
 
 size_t lp_status_size(size_t groups)

@@ -109,6 +109,13 @@ struct lp_state lp_after_exec(const struct lp_state *state);
 
 /* ---- setpriv.c: the kernel ---- */
 
+enum lp_mapped { LP_UNMAPPED, LP_MAPPED, LP_MAP_UNKNOWN };
+
+/* Does an id exist in this user namespace? map: the file under /proc that tells. */
+enum lp_mapped lp_mapped(const char *map, unsigned long id);
+/* May groups be set in it at all? */
+bool lp_setgroups_denied(void);
+
 /* A state as one witness tells it. */
 struct lp_view {
     bool there;

@@ -249,15 +249,21 @@ static void S_fill_plan(pTHX_ struct lp_plan *plan, HV *from)
     lp_make_plan(plan);
 }
 
-/* One look at a process with at most so many groups. */
-#define make_room(room, most) S_make_room(aTHX_ room, most)
-static void S_make_room(pTHX_ struct lp_room *room, size_t most)
+/* Looks at a process with at most so many groups, one after the other. */
+#define make_rooms(room, count, most) S_make_rooms(aTHX_ room, count, most)
+static void S_make_rooms(pTHX_ struct lp_room *room, int count, size_t most)
 {
-    room->groups = most;
-    for (int i = 0; i < LP_WITNESSES; i++)
-        room->ids[i] = scratch(most * sizeof(gid_t));
-    room->size = lp_status_size(most);
-    room->text = scratch(room->size);
+    const size_t size = lp_status_size(most);
+    gid_t *ids = (gid_t *)scratch((size_t)count * LP_WITNESSES * most * sizeof(gid_t));
+    char *text = (char *)scratch(size);
+
+    for (int i = 0; i < count; i++) {
+        room[i].groups = most;
+        room[i].size = size;
+        room[i].text = text;
+        for (int witness = 0; witness < LP_WITNESSES; witness++, ids += most)
+            room[i].ids[witness] = ids;
+    }
 }
 
 /* ---- what it does ---- */
@@ -288,8 +294,7 @@ static SV *S_run_plan(pTHX_ const struct lp_plan *plan)
     struct lp_outcome outcome;
     HV *hash;
 
-    for (int i = 0; i < 2; i++)
-        make_room(&room[i], (start > target ? start : target) + 1);
+    make_rooms(room, 2, (start > target ? start : target) + 1);
     if (lp_setpriv(plan, room, &outcome) == LP_DONE) {
 #if PERL_VERSION < 16 /* it remembers the ids */
         PL_uid = getuid();
@@ -323,7 +328,7 @@ static SV *S_look(pTHX)
     int groups = getgroups(0, NULL);
     int proc = lp_open_status();
 
-    make_room(&room, (size_t)(groups > 0 ? groups : 0) + 1);
+    make_rooms(&room, 1, (size_t)(groups > 0 ? groups : 0) + 1);
     lp_look(&room, proc, NULL, view);
     if (proc >= 0)
         (void)close(proc); /* it was only read */

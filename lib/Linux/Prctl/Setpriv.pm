@@ -101,21 +101,13 @@ sub _id {
             . " is neither a $entry->{what} nor a whole number from 0 to $MOST_ID");
 }
 
-# The ids that exist here, as [first, how many]; undef without /proc.
-sub _map {
-    my ($kind) = @_;
-    open my $in, '<', "/proc/self/${kind}_map" or return;
-    return [ map { my ($first, undef, $count) = split; [ $first, $count ] } <$in> ];
-}
-
 sub _check_mapped {
     my ($option, $kind, @ids) = @_;
-    my $map = _map($kind);
     for my $id (@ids) {
-        if ($map) {
-            next if grep { $id >= $_->[0] && $id - $_->[0] < $_->[1] } @$map;
-            _die("$option: $ENTRY{$kind}{what} $id is not mapped in this user namespace");
-        }
+        my $mapped = _is_mapped($kind, $id);
+        next if $mapped;
+        _die("$option: $ENTRY{$kind}{what} $id is not mapped in this user namespace")
+            if defined $mapped;
 
         # It stands for each group that is not mapped.
         _die("$option: group $id cannot be told from one that is not mapped, without /proc")
@@ -174,14 +166,6 @@ sub _init_groups {
     @user = getpwuid $id if !@user;
     _die("init_groups: there is no user with $name " . _shown($option->{$name})) if !@user;
     return _group_list($user[0], $user[3]);
-}
-
-# May the groups be set at all in this user namespace?
-sub _setgroups_denied {
-    my $map = _map('gid');
-    return 1 if $map && !@$map;
-    open my $in, '<', '/proc/self/setgroups' or return 0;
-    return (<$in> // '') =~ /\Adeny/ ? 1 : 0;
 }
 
 # ---- sets ----
