@@ -42,12 +42,12 @@ my @bad = (
     'a false decision'     => [ regid => 0, clear_groups => 0 ], qr/.*what becomes of the groups/,
     'init without a user'  => [ regid => 0, init_groups => 1 ], qr/init_groups needs a user/,
     'init for nobody'      => [ reuid => 3999999999, regid => 0, init_groups => 1 ],
-        qr/init_groups: there is no user with reuid 3999999999|not mapped/,
+        qr/init_groups: there is no user with reuid 3999999999|reuid: user 3999999999 is not mapped/,
     'groups as a string'   => [ groups => '1,2' ], qr/groups "1,2" is not an array reference/,
     'groups as undef'      => [ groups => undef ], qr/groups undef is not an array reference/,
     'a group of no number' => [ groups => [ 0, -1 ] ], qr/groups -1 is neither a group/,
     'too many groups'      => [ groups => [ 0 .. 65536 ] ],
-        qr/groups: 65537 groups are more than|not mapped/,
+        qr/groups: 65537 groups are more than/,
     'caps as a string'     => [ caps => '+chown' ], qr/caps "\+chown" is not an array reference/,
     'an unknown cap'       => [ caps => ['bogus'] ], qr/caps: Unknown capability: "bogus"/,
     'an undefined cap'     => [ caps => [undef] ], qr/caps: Unknown capability: undef/,
@@ -110,7 +110,7 @@ is(pop @results, '', 'nothing was changed by any of them');
 for (my $i = 0; $i < @bad; $i += 3) {
     my ($name, undef, $message) = @bad[ $i .. $i + 2 ];
     my $said = shift @results;
-    ok($said =~ /\Asetpriv: $message/ && $said =~ / at \Q$0\E line $here\.\n\z/, $name)
+    ok($said =~ /\Asetpriv: (?:$message)/ && $said =~ / at \Q$0\E line $here\.\n\z/, $name)
         or diag("it said: $said");
 }
 

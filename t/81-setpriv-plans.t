@@ -38,11 +38,19 @@ sub died {
     };
 }
 
+# Shapes that are built from root, where there are other users.
+sub root_shape {
+    my ($shape, $tests) = @_;
+    return shape($shape, $tests) if is_root();
+    SKIP: { skip "$shape: needs root with setuid, setgid and setpcap, and other users", 1 }
+    return;
+}
+
 sub ids { my ($id) = @_; return [ ($id) x 4 ] }
 
 my @user = (reuid => 1001, regid => 1002);
 
-shape S1 => sub {
+root_shape S1 => sub {
     my $after = after(S1 => sub { raw_groups(0, 20) }, @user, clear_groups => 1);
     is_deeply([ @{$after}{qw(uid gid groups)} ], [ ids(1001), ids(1002), [] ], 'S1: a user, all four ids');
     is_deeply([ @{$after}{qw(effective permitted inheritable ambient)} ], [ ($none) x 4 ],
@@ -130,7 +138,7 @@ shape S1 => sub {
     }
 };
 
-shape S2 => sub {
+root_shape S2 => sub {
     my $after = after(S2 => undef, @user, clear_groups => 1, ambient_caps => ['net_bind_service'],
         bounding_set => '-all,+net_bind_service');
     is_deeply([ @{$after}{qw(effective permitted inheritable ambient bounding)} ], [ (@bind) x 5 ],
@@ -144,7 +152,7 @@ shape S2 => sub {
         'S2: nor to inheritable beyond it');
 };
 
-shape S3 => sub {
+root_shape S3 => sub {
     like(died(S3 => undef, @user, clear_groups => 1), qr/step 3, setresgid\(.* refused: setgid is not effective/,
         'S3: no setgid, no gid');
     like(died(S3 => sub { }, groups => [ 12, 13 ]), qr/step 2, setgroups\(.* refused: setgid is not effective/,
@@ -156,7 +164,7 @@ shape S3 => sub {
         'S3: what needs neither goes through');
 };
 
-shape S4 => sub {
+root_shape S4 => sub {
     like(died(S4 => undef, @user, clear_groups => 1, securebits => ['noroot']),
         qr/step 5, set_securebits\(securebits noroot\) would be refused: setpcap is not effective/,
         'S4: securebits need setpcap');
@@ -166,7 +174,7 @@ shape S4 => sub {
     is($after->{ambient}, $bind[0], 'S4: ambient does not');
 };
 
-shape S5 => sub {
+root_shape S5 => sub {
     like(died(S5 => undef, @user, clear_groups => 1, ambient_caps => ['kill']),
         qr/step 7, set_keepcaps\(1\) would be refused: keep_caps_locked is locked|keep_caps is locked/,
         'S5: keep_caps is locked off: nothing can be kept');
@@ -178,7 +186,7 @@ shape S5 => sub {
         'S5: a user with nothing: no lock is in the way');
 };
 
-shape S6 => sub {
+root_shape S6 => sub {
     my $now   = in_shape S6 => sub { truth() };
     my $after = after(S6 => undef, no_new_privs => 1);
     is(told_apart($after, { %$now, no_new_privs => 1 }), '', 'S6: nothing but no_new_privs changes');
@@ -194,7 +202,7 @@ shape S6 => sub {
         'S6: it cannot become another');
 };
 
-shape S7 => sub {
+root_shape S7 => sub {
     my $uid   = in_shape S7 => sub { truth()->{uid}[0] };
     my $after = after(S7 => undef, regid => 30, groups => [ 30, 31 ], bounding_set => ['setgid'],
         caps => ['setgid']);
@@ -204,7 +212,7 @@ shape S7 => sub {
         'S7: no setuid, no uid');
 };
 
-shape S8 => sub {
+root_shape S8 => sub {
     my $after = after(S8 => undef, @user, clear_groups => 1, ambient_caps => ['kill']);
     is_deeply([ @{$after}{qw(uid effective permitted ambient)} ], [ ids(1001), (hex_of('kill')) x 3 ],
         'S8: uid 0 in the saved slot is given up, a capability kept');

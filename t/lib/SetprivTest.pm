@@ -95,11 +95,18 @@ sub _caps {
 
 # ---- who we are ----
 
-# Root with what most situations are built from.
+# Root as most situations need it: with these capabilities, where other users exist
+# and groups can be set.
 sub is_root {
-    my $truth = truth();
-    my %has = map { $_ => 1 } _caps($truth->{effective});
-    return !grep { !$has{$_} } 6, 7, 8;    # setgid, setuid, setpcap
+    my %has = map { $_ => 1 } _caps(truth()->{effective});
+    return 0 if grep { !$has{$_} } 6, 7, 8;    # setgid, setuid, setpcap
+    for my $kind (qw(uid gid)) {
+        open my $map, '<', "/proc/self/${kind}_map" or return 0;
+        my ($first, undef, $count) = split ' ', <$map> // '';
+        return 0 if $first || $count < 65535;
+    }
+    open my $setgroups, '<', '/proc/self/setgroups' or return 1;
+    return <$setgroups> !~ /\Adeny/;
 }
 
 # ---- random states ----

@@ -147,8 +147,8 @@ sub _groups {
         :                         _init_groups($option);
     my %seen;
     my @groups = sort { $a <=> $b } grep { !$seen{$_}++ } @$ids;
-    _check_mapped($decision, 'gid', @groups);
     _die("$decision: " . @groups . ' groups are more than the kernel takes') if @groups > 65536;
+    _check_mapped($decision, 'gid', @groups);
     return \@groups;
 }
 
