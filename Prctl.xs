@@ -897,19 +897,20 @@ _cap(SV *name)
     OUTPUT:
         RETVAL
 
-# Is an id of this kind (uid, gid) mapped? undef where there is no /proc.
+# The ids of a kind (uid, gid) that are not mapped; undef where there is no /proc.
 
-SV *
-_is_mapped(lp_string kind, lp_id id)
+void
+_unmapped(lp_string kind, ...)
     PREINIT:
-        enum lp_mapped mapped;
-    CODE:
-        mapped = lp_mapped(*kind == 'u' ? "/proc/self/uid_map" : "/proc/self/gid_map", id);
-        if (mapped == LP_MAP_UNKNOWN)
+        struct lp_map map;
+        I32 found = 0;
+    PPCODE:
+        if (lp_read_map(*kind == 'u' ? "/proc/self/uid_map" : "/proc/self/gid_map", &map) != 0)
             XSRETURN_UNDEF;
-        RETVAL = newSVsv(boolSV(mapped == LP_MAPPED));
-    OUTPUT:
-        RETVAL
+        for (I32 i = 1; i < items; i++)
+            if (!lp_in_map(&map, (unsigned long)SvUV(ST(i))))
+                ST(found++) = ST(i);
+        XSRETURN(found);
 
 bool
 _setgroups_denied()

@@ -15,9 +15,6 @@
 
 /* ---- user namespaces ---- */
 
-/* The kernel takes 340 lines of three numbers at most. */
-#define MAP_SIZE (340 * 3 * 11 + 1)
-
 /* Its length, or -1. */
 static ssize_t read_file(const char *path, char *text, size_t size)
 {
@@ -32,31 +29,34 @@ static ssize_t read_file(const char *path, char *text, size_t size)
     return length;
 }
 
-/* Each line has the first id inside, the first outside, and how many there are. */
-enum lp_mapped lp_mapped(const char *map, unsigned long id)
+int lp_read_map(const char *path, struct lp_map *map)
 {
-    char text[MAP_SIZE];
-    char *at = text;
+    return read_file(path, map->text, sizeof map->text) < 0 ? -1 : 0;
+}
 
-    if (read_file(map, text, sizeof text) < 0)
-        return LP_MAP_UNKNOWN;
+/* Each line has the first id inside, the first outside, and how many there are. */
+bool lp_in_map(const struct lp_map *map, unsigned long id)
+{
+    const char *at = map->text;
+
     while (*at) {
-        unsigned long first = strtoul(at, &at, 10);
+        char *end;
+        unsigned long first = strtoul(at, &end, 10);
         unsigned long count;
 
-        (void)strtoul(at, &at, 10);
-        count = strtoul(at, &at, 10);
+        (void)strtoul(end, &end, 10);
+        count = strtoul(end, &end, 10);
         if (id >= first && id - first < count)
-            return LP_MAPPED;
-        at += strcspn(at, "\n");
+            return true;
+        at = end + strcspn(end, "\n");
         at += *at == '\n';
     }
-    return LP_UNMAPPED;
+    return false;
 }
 
 bool lp_setgroups_denied(void)
 {
-    char text[MAP_SIZE];
+    char text[16];
 
     if (read_file("/proc/self/gid_map", text, sizeof text) == 0)
         return true; /* not before there is a map */

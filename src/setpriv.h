@@ -109,10 +109,14 @@ struct lp_state lp_after_exec(const struct lp_state *state);
 
 /* ---- setpriv.c: the kernel ---- */
 
-enum lp_mapped { LP_UNMAPPED, LP_MAPPED, LP_MAP_UNKNOWN };
+/* The ids of a user namespace: at most 340 lines of three numbers. */
+struct lp_map {
+    char text[340 * 3 * 11 + 1];
+};
 
-/* Does an id exist in this user namespace? map: the file under /proc that tells. */
-enum lp_mapped lp_mapped(const char *map, unsigned long id);
+/* From its file under /proc. */
+int lp_read_map(const char *path, struct lp_map *map);
+bool lp_in_map(const struct lp_map *map, unsigned long id);
 /* May groups be set in it at all? */
 bool lp_setgroups_denied(void);
 

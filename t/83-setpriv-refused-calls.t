@@ -137,10 +137,11 @@ sub expected_truth {
 
 # What is left of privilege after a failure, as seen from outside.
 sub privilege {
-    my ($truth) = @_;
+    my ($truth, $before) = @_;
     my @left = grep { $truth->{$_} =~ /[^0]/ } qw(effective permitted inheritable ambient);
+    my $setpcap = hex(substr $before->{permitted}, -3) & 0x100;    # without it, nothing cuts the bounding set
     push @left, 'an exec that gives it back'
-        if !$truth->{no_new_privs} && $truth->{bounding} =~ /[^0]/ && grep { $_ == 0 } @{ $truth->{uid} };
+        if $setpcap && !$truth->{no_new_privs} && $truth->{bounding} =~ /[^0]/ && grep { $_ == 0 } @{ $truth->{uid} };
     return "@left";
 }
 
@@ -201,14 +202,18 @@ for my $name (sort keys %plans) {
                     next;
                 }
                 like($said->{died}, qr/\Asetpriv: step \d+, .* line \d+\.\n\z/s, "$title: it names the step");
-                if ($call eq 'capset' && $said->{died} =~ /it still has (.*?)(?:, and is still uid 0)? at /) {
+                my $back = !$said->{after}{no_new_privs} && $said->{after}{bounding} =~ /[^0]/
+                    && grep { $_ == 0 } @{ $said->{after}{uid} };
+                is($said->{died} =~ /whose next exec gives them back/ ? 1 : 0, $back ? 1 : 0,
+                    "$title: it tells what an exec would give back");
+                if ($call eq 'capset' && $said->{died} =~ /it still has (.*?)(?:, and is still uid 0.*)? at /) {
 
                     # Without capset(2), only leaving uid 0 empties permitted, and nothing inheritable.
                     my $told = $1;
                     is($told, held($said->{after}), "$title: it dies, and tells what nothing could take away");
                     next;
                 }
-                is(privilege($said->{after}), '', "$title: it dies, and holds nothing")
+                is(privilege($said->{after}, $said->{before}), '', "$title: it dies, and holds nothing")
                     or diag($said->{died}, explain($said->{after}));
             }
         }

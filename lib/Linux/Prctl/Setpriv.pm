@@ -103,16 +103,13 @@ sub _id {
 
 sub _check_mapped {
     my ($option, $kind, @ids) = @_;
-    for my $id (@ids) {
-        my $mapped = _is_mapped($kind, $id);
-        next if $mapped;
-        _die("$option: $ENTRY{$kind}{what} $id is not mapped in this user namespace")
-            if defined $mapped;
+    my @unmapped = _unmapped($kind, @ids) or return;
+    _die("$option: $ENTRY{$kind}{what} $unmapped[0] is not mapped in this user namespace")
+        if defined $unmapped[0];
 
-        # It stands for each group that is not mapped.
-        _die("$option: group $id cannot be told from one that is not mapped, without /proc")
-            if $id == 65534 && $option =~ /groups/;
-    }
+    # Without /proc. This one stands for each group that is not mapped.
+    _die("$option: group 65534 cannot be told from one that is not mapped, without /proc")
+        if $option =~ /groups/ && grep { $_ == 65534 } @ids;
     return;
 }
 
@@ -497,15 +494,16 @@ sub _value_text {
 # What the process still is, after all was done to leave it with nothing.
 sub _left_text {
     my ($views) = @_;
-    my (%cap, $root);
+    my (%cap, $root, $back);
     for my $state (map { $_->{state} } values %$views) {
         for my $set (grep { _told($state->{$_}) } qw(effective permitted inheritable ambient)) {
             $cap{$_} = 1 for _cap_names($state->{$set});
         }
         $root ||= grep { $_ == 0 } @{ $state->{uid} };
+        $back ||= !$state->{no_new_privs} && $state->{bounding} ne $NONE;
     }
     my $left = %cap ? 'it still has ' . _and(sort keys %cap) : 'it has no capabilities any more';
-    $left .= ', and is still uid 0' if $root;
+    $left .= ', and is still uid 0' . ($back ? ', whose next exec gives them back' : '') if $root;
     return "this process must not go on: $left";
 }
 
