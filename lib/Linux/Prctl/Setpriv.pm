@@ -491,19 +491,19 @@ sub _value_text {
     return @words ? _and(@words) : 'none';
 }
 
-# What the process still is, after all was done to leave it with nothing.
+# What the process still is, after all was done to leave it with nothing: by /proc,
+# where it tells.
 sub _left_text {
     my ($views) = @_;
-    my (%cap, $root, $back);
-    for my $state (map { $_->{state} } values %$views) {
-        for my $set (grep { _told($state->{$_}) } qw(effective permitted inheritable ambient)) {
-            $cap{$_} = 1 for _cap_names($state->{$set});
-        }
-        $root ||= grep { $_ == 0 } @{ $state->{uid} };
-        $back ||= !$state->{no_new_privs} && $state->{bounding} ne $NONE;
+    my %state = map { %{ $views->{$_}{state} } } grep { $views->{$_} } qw(getters proc);
+    my @sets  = grep { _told($state{$_}) } qw(effective permitted inheritable ambient);
+    my %cap   = map { $_ => 1 } map { _cap_names($state{$_}) } @sets;
+    my $left  = %cap ? 'it still has ' . _and(sort keys %cap) : 'it has no capabilities any more';
+    if (grep { $_ == 0 } @{ $state{uid} }) {
+        $left .= ', and is still uid 0';
+        $left .= ', whose next exec gives them back'
+            if !$state{no_new_privs} && $state{bounding} ne $NONE;
     }
-    my $left = %cap ? 'it still has ' . _and(sort keys %cap) : 'it has no capabilities any more';
-    $left .= ', and is still uid 0' . ($back ? ', whose next exec gives them back' : '') if $root;
     return "this process must not go on: $left";
 }
 
