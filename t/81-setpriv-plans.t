@@ -49,6 +49,7 @@ sub root_shape {
 sub ids { my ($id) = @_; return [ ($id) x 4 ] }
 
 my @user = (reuid => 1001, regid => 1002);
+my $nnp  = in_child { truth()->{no_new_privs} };
 
 root_shape S1 => sub {
     my $after = after(S1 => sub { raw_groups(0, 20) }, @user, clear_groups => 1);
@@ -57,7 +58,7 @@ root_shape S1 => sub {
         'S1: with no capabilities');
     my $bounding = in_shape S1 => sub { truth()->{bounding} };
     is($after->{bounding}, $bounding, 'S1: the bounding set stays if nothing is said');
-    is($after->{no_new_privs}, 0, 'S1: ... and so does no_new_privs');
+    is($after->{no_new_privs}, $nnp, 'S1: ... and so does no_new_privs');
 
     $after = after(S1 => undef, @user, groups => [ 30, 20, 30 ],
         ambient_caps => ['net_bind_service'], bounding_set => ['net_bind_service'], no_new_privs => 1);
@@ -104,7 +105,7 @@ root_shape S1 => sub {
     }
     like(died(S1 => undef, caps => ['kill']),
         qr/\Asetpriv: uid 0 stays, .*: cut bounding_set .* no_new_privs, or have noroot/,
-        'S1: ... and without: the three ways out');
+        'S1: ... and without: the three ways out') if !$nnp;
 
     $after = after(S1 => sub { Linux::Prctl::set_pdeathsig('USR1') }, @user, keep_groups => 1);
     is($after->{pdeathsig}, 10, 'S1: a signal that was armed is armed again');
@@ -220,7 +221,7 @@ root_shape S8 => sub {
     is_deeply([ @{$after}{qw(uid effective)} ], [ ids(0), $none ],
         'S8: or taken back, with effective as it was');
     like(died(S8 => undef, caps => ['kill']), qr/uid 0 stays, and the next exec would give back/,
-        'S8: it counts as uid 0 that stays');
+        'S8: it counts as uid 0 that stays') if !$nnp;
 };
 
 shape S9 => sub {
@@ -279,6 +280,7 @@ is_deeply([ sort keys %{ $plan->{expected} } ],
 is_deeply([ sort keys %{ $plan->{expected}{caps} } ],
     [qw(ambient bounding effective inheritable permitted)], 'dry_run: five sets');
 is($plan->{expected}{no_new_privs}, 1, 'dry_run: what is expected');
-is_deeply($plan->{steps}[-1], { step => 14, call => 'set_no_new_privs', value => 1 }, 'dry_run: a step');
+is_deeply($plan->{steps}[-1], { step => 14, call => 'set_no_new_privs', value => 1 }, 'dry_run: a step')
+    if !$nnp;
 
 done_testing;
