@@ -150,7 +150,67 @@ SKIP: {
     }
 }
 
-# Descriptors: the highest numbers are taken, and nothing is left open.
+# A user whose name is a number: in a password file of one's own.
+
+SKIP: {
+    skip "S1: $needs_root", 2 if $needs_root;
+    my $with_users = sub {
+        my ($code) = @_;
+        my $file = "/tmp/linux-prctl-passwd-$$";
+        sys(unshare => 0x00020000);    # CLONE_NEWNS
+        open my $out, '>', $file or die "$file: $!\n";
+        print {$out} "root:x:0:0::/:/bin/sh\n1234:x:2345:2345::/:/bin/sh\n";
+        close $out or die "$file: $!\n";
+        my $mounted = system("mount --make-rprivate / 2>/dev/null && mount --bind $file /etc/passwd 2>/dev/null");
+        unlink $file;
+        die "no mount\n" if $mounted != 0;
+        return $code->();
+    };
+    my $can = eval { in_child { $with_users->(sub { (getpwnam '1234')[2] }) } };
+    skip 'S1: cannot have a password file of its own: ' . ($@ || 'it is not read'), 2 if ($can // 0) != 2345;
+    my @other = (regid => 1, clear_groups => 1);
+    is(in_child { $with_users->(sub { setpriv(reuid => '1234', @other); $> }) }, 2345,
+        'S1: a name comes before a number');
+    is(in_child { $with_users->(sub { setpriv(reuid => '+1234', @other); $> }) }, 1234,
+        'S1: a number with a sign is a number');
+}
+
+# The bits that need no capability, where the kernel has them.
+
+my $bits;
+$bits = in_child {
+    setpriv(securebits => ['exec_restrict_file']);
+    Linux::Prctl::get_securebits();
+} if supports_exec_bits();
+SKIP: {
+    skip 'this kernel has no exec_restrict_file, or securebits are set already', 1 if !defined $bits;
+    is($bits, 1 << 8, 'exec_restrict_file, with and without capabilities');
+}
+
+sub supports_exec_bits {
+    return in_child {
+        Linux::Prctl::get_securebits() == 0 && Linux::Prctl::set_securebits(1 << 8) == 0;
+    };
+}
+
+# No descriptor left: the process cannot be looked at, so it is not touched.
+
+SKIP: {
+    skip "S1: $needs_root", 2 if $needs_root;
+    my ($error, $uid) = in_child {
+        my @all;
+        while (open my $null, '<', '/dev/null') { push @all, $null }
+        eval { setpriv(reuid => 1001, regid => 1001, clear_groups => 1) };
+        my $error = $@;
+        @all = ();
+        ($error, $>);
+    };
+    like($error, qr/\Asetpriv: it did not begin: Too many open files; nothing was changed/,
+        'S1: without a descriptor to be had, it does not begin');
+    is($uid, 0, 'S1: ... and changes nothing');
+}
+
+# Nothing is left open.
 
 my $open = in_child {
     my $count = sub { opendir my $dir, '/proc/self/fd' or return 0; scalar(() = readdir $dir) };
