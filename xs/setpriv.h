@@ -319,12 +319,27 @@ static SV *S_run_plan(pTHX_ const struct lp_plan *plan)
     return newRV_noinc((SV *)hash);
 }
 
-/* The process as it is, by both witnesses. */
+/* What nobody told has every bit set, and no groups. */
+static unsigned unknown_fields(struct lp_state *state)
+{
+    const uint64_t unknown = UINT64_MAX;
+    unsigned fields = state->groups.ids ? 0 : 1U << LP_FIELD_GROUPS;
+
+    for (unsigned field = 0; field < LP_FIELDS; field++)
+        if (field != LP_FIELD_GROUPS
+            && memcmp(lp_field_number(state, (enum lp_field)field), &unknown, sizeof unknown) == 0)
+            fields |= 1U << field;
+    return fields;
+}
+
+/* The process as it is: what the getters say, what they do not, and where /proc says
+ * something else. */
 #define look() S_look(aTHX)
 static SV *S_look(pTHX)
 {
     struct lp_view view[LP_WITNESSES];
     struct lp_room room;
+    HV *hash = newHV();
     int groups = getgroups(0, NULL);
     int proc = lp_open_status();
 
@@ -332,7 +347,10 @@ static SV *S_look(pTHX)
     lp_look(&room, proc, NULL, view);
     if (proc >= 0)
         (void)close(proc); /* it was only read */
-    return new_views(view);
+    put(hash, "state", new_state(&view[LP_GETTERS].state, 0));
+    put(hash, "unknown", new_field_names(unknown_fields(&view[LP_GETTERS].state)));
+    put(hash, "differs", new_field_names(view[LP_PROC].differs));
+    return newRV_noinc((SV *)hash);
 }
 
 /* The groups of a user, as initgroups(3) would set them. */

@@ -54,7 +54,7 @@ sub _options {
     }
     my $failure = exists $option{on_failure} ? $option{on_failure} : 'die';
     _die('on_failure ' . _shown($failure) . ' is neither "die" nor "exit"')
-        if !defined $failure || $failure !~ /\A(?:die|exit)\z/;
+        if !defined $failure || ($failure ne 'die' && $failure ne 'exit');
     for my $kind (qw(uid gid)) {
         for my $half (grep { exists $option{$_} } "r$kind", "e$kind") {
             _die("re$kind and $half contradict each other") if exists $option{"re$kind"};
@@ -93,7 +93,8 @@ sub _id {
     if (_is_string($value)) {
         my $text = "$value";
         my $id;
-        $id = $entry->{by_name}->($text) if $text =~ /\A[^\0]+\z/ && utf8::downgrade($text, 1);
+        $id = $entry->{by_name}->($text)
+            if length $text && index($text, "\0") < 0 && utf8::downgrade($text, 1);
         return $id if defined $id;
         return $text + 0 if $text =~ /\A\+?(?:0|[1-9][0-9]{0,9})\z/ && $text <= $MOST_ID;
     }
@@ -129,7 +130,7 @@ sub _ids {
 # ---- groups ----
 
 sub _groups {
-    my ($option, $uid_named, $gid_named, $now) = @_;
+    my ($option, $uid, $uid_named, $gid_named, $now) = @_;
     my @decided = grep { $option->{$_} } qw(clear_groups keep_groups init_groups);
     push @decided, 'groups' if exists $option->{groups};
     _die(_and(@decided) . ' contradict each other') if @decided > 1;
@@ -141,7 +142,7 @@ sub _groups {
     return $now if !$decision || $decision eq 'keep_groups';
     my $ids = $decision eq 'clear_groups' ? []
         : $decision eq 'groups' ? _named_groups($option->{groups})
-        :                         _init_groups($option);
+        :                         _init_groups($option, $uid);
     my %seen;
     my @groups = sort { $a <=> $b } grep { !$seen{$_}++ } @$ids;
     _die("$decision: " . @groups . ' groups are more than the kernel takes') if @groups > 65536;
@@ -155,12 +156,11 @@ sub _named_groups {
 }
 
 sub _init_groups {
-    my ($option) = @_;
+    my ($option, $uid) = @_;
     my ($name) = grep { exists $option->{$_} } qw(reuid ruid euid);
     _die('init_groups needs a user: reuid or ruid') if !$name;
-    my $id    = _id($name, $option->{$name}, 'uid');
-    my @user  = getpwnam "$option->{$name}";
-    @user = getpwuid $id if !@user;
+    my @user = getpwnam "$option->{$name}";
+    @user = getpwuid $uid->[ $name eq 'euid' ? 1 : 0 ] if !@user;
     _die("init_groups: there is no user with $name " . _shown($option->{$name})) if !@user;
     return _group_list($user[0], $user[3]);
 }
@@ -296,16 +296,12 @@ sub _securebits {
 
 # The process as it is now. What nobody tells for sure cannot be changed for sure.
 sub _now {
-    my $views = _look();
-    my $now   = $views->{getters}{state};
-    my @unknown = grep { !_told($now->{$_}) }
-        qw(uid gid groups), @SETS, qw(securebits no_new_privs pdeathsig);
-    _die('the kernel does not tell ' . _and(@unknown)) if @unknown;
-    my @differs = $views->{proc} ? @{ $views->{proc}{differs} } : ();
-    _die('the kernel and /proc/thread-self/status disagree about ' . _and(@differs)
+    my $look = _look();
+    _die('the kernel does not tell ' . _and(@{ $look->{unknown} })) if @{ $look->{unknown} };
+    _die('the kernel and /proc/thread-self/status disagree about ' . _and(@{ $look->{differs} })
             . ': a filter may answer for the kernel')
-        if @differs;
-    return $now;
+        if @{ $look->{differs} };
+    return $look->{state};
 }
 
 # What was not told has every bit set.
@@ -356,7 +352,7 @@ sub _plan {
     my $now    = _now();
     my ($uid, $uid_named) = _ids($option, 'uid', $now->{uid});
     my ($gid, $gid_named) = _ids($option, 'gid', $now->{gid});
-    my $groups = _groups($option, $uid_named, $gid_named, $now->{groups});
+    my $groups = _groups($option, $uid, $uid_named, $gid_named, $now->{groups});
     my $leaves = $uid_named && !grep { $_ == 0 } @$uid;
     my ($signal, $expected) = _pdeathsig($option, $now->{pdeathsig});
     my %target = (
