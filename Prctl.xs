@@ -913,8 +913,8 @@ _unmapped(lp_string kind, ...)
         XSRETURN(found);
 
 bool
-_setgroups_denied()
+_setgroups_denied(bool to_none)
     CODE:
-        RETVAL = lp_setgroups_denied();
+        RETVAL = lp_setgroups_denied(to_none);
     OUTPUT:
         RETVAL

@@ -54,12 +54,13 @@ bool lp_in_map(const struct lp_map *map, unsigned long id)
     return false;
 }
 
-bool lp_setgroups_denied(void)
+bool lp_setgroups_denied(bool to_none)
 {
     char text[16];
 
-    if (read_file("/proc/self/gid_map", text, sizeof text) == 0)
-        return true; /* not before there is a map */
+    /* Not before there is a map; to be in it, an id needs one. */
+    if (to_none && read_file("/proc/self/gid_map", text, sizeof text) == 0)
+        return true;
     return read_file("/proc/self/setgroups", text, sizeof text) > 0
            && strncmp(text, "deny", 4) == 0;
 }

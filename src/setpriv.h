@@ -117,8 +117,8 @@ struct lp_map {
 /* From its file under /proc. */
 int lp_read_map(const char *path, struct lp_map *map);
 bool lp_in_map(const struct lp_map *map, unsigned long id);
-/* May groups be set in it at all? */
-bool lp_setgroups_denied(void);
+/* May groups that are mapped, or none, be set in it at all? */
+bool lp_setgroups_denied(bool to_none);
 
 /* A state as one witness tells it. */
 struct lp_view {

@@ -46,6 +46,8 @@ static SV *S_new_ids(pTHX_ const uint32_t *ids, size_t count)
 {
     AV *list = newAV();
 
+    if (count)
+        av_extend(list, (I32)count - 1);
     for (size_t i = 0; i < count; i++)
         av_push(list, newSVuv(ids[i]));
     return newRV_noinc((SV *)list);
@@ -332,14 +334,15 @@ static unsigned unknown_fields(struct lp_state *state)
     return fields;
 }
 
-/* The process as it is: what the getters say, what they do not, and where /proc says
- * something else. */
+/* The process as it is; or the fields that the getters do not tell, and those where
+ * /proc tells something else. */
 #define look() S_look(aTHX)
 static SV *S_look(pTHX)
 {
     struct lp_view view[LP_WITNESSES];
     struct lp_room room;
-    HV *hash = newHV();
+    HV *hash;
+    unsigned unknown;
     int groups = getgroups(0, NULL);
     int proc = lp_open_status();
 
@@ -347,8 +350,11 @@ static SV *S_look(pTHX)
     lp_look(&room, proc, NULL, view);
     if (proc >= 0)
         (void)close(proc); /* it was only read */
-    put(hash, "state", new_state(&view[LP_GETTERS].state, 0));
-    put(hash, "unknown", new_field_names(unknown_fields(&view[LP_GETTERS].state)));
+    unknown = unknown_fields(&view[LP_GETTERS].state);
+    if (!unknown && !view[LP_PROC].differs)
+        return new_state(&view[LP_GETTERS].state, 0);
+    hash = newHV();
+    put(hash, "unknown", new_field_names(unknown));
     put(hash, "differs", new_field_names(view[LP_PROC].differs));
     return newRV_noinc((SV *)hash);
 }

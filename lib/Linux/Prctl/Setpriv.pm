@@ -44,21 +44,23 @@ sub _die {
 # ---- options ----
 
 sub _options {
-    my @pairs = @_;
-    _die('Usage: setpriv(option => value, ...)') if @pairs % 2;
-    my %option;
-    while (my ($name, $value) = splice @pairs, 0, 2) {
-        _die('there is no option ' . _shown($name)) if !defined $name || !$OPTIONS{$name};
-        _die("$name is given twice") if exists $option{$name};
-        $option{$name} = $value;
+    _die('Usage: setpriv(option => value, ...)') if @_ % 2;
+    no warnings qw(uninitialized);    # an option may be undef
+    my %option = @_;
+    if (grep { !$OPTIONS{$_} } keys %option or keys %option < @_ / 2) {
+        my %seen;
+        for my $name (map { $_[ 2 * $_ ] } 0 .. $#_ / 2) {
+            _die('there is no option ' . _shown($name)) if !defined $name || !$OPTIONS{$name};
+            _die("$name is given twice") if $seen{$name}++;
+        }
     }
     my $failure = exists $option{on_failure} ? $option{on_failure} : 'die';
     _die('on_failure ' . _shown($failure) . ' is neither "die" nor "exit"')
         if !defined $failure || ($failure ne 'die' && $failure ne 'exit');
     for my $kind (qw(uid gid)) {
-        for my $half (grep { exists $option{$_} } "r$kind", "e$kind") {
-            _die("re$kind and $half contradict each other") if exists $option{"re$kind"};
-        }
+        my ($half) = grep { exists $option{$_} } "r$kind", "e$kind";
+        _die("re$kind and $half contradict each other")
+            if defined $half && exists $option{"re$kind"};
     }
     return \%option;
 }
@@ -80,32 +82,28 @@ sub _is_string {
 
 # ---- ids ----
 
-my %ENTRY = (
-    uid => { what => 'user',  by_name => sub { scalar getpwnam $_[0] } },
-    gid => { what => 'group', by_name => sub { scalar getgrnam $_[0] } },
-);
+my %WHAT = (uid => 'user', gid => 'group');
 
 # A name comes before a number, as with chown(1) and setpriv(1); a number with a
 # sign is nothing but a number.
 sub _id {
     my ($option, $value, $kind) = @_;
-    my $entry = $ENTRY{$kind};
     if (_is_string($value)) {
         my $text = "$value";
-        my $id;
-        $id = $entry->{by_name}->($text)
-            if length $text && index($text, "\0") < 0 && utf8::downgrade($text, 1);
-        return $id if defined $id;
+        if (length $text && index($text, "\0") < 0 && utf8::downgrade($text, 1)) {
+            my $id = $kind eq 'uid' ? getpwnam $text : getgrnam $text;
+            return $id if defined $id;
+        }
         return $text + 0 if $text =~ /\A\+?(?:0|[1-9][0-9]{0,9})\z/ && $text <= $MOST_ID;
     }
     return _die("$option " . _shown($value)
-            . " is neither a $entry->{what} nor a whole number from 0 to $MOST_ID");
+            . " is neither a $WHAT{$kind} nor a whole number from 0 to $MOST_ID");
 }
 
 sub _check_mapped {
     my ($option, $kind, @ids) = @_;
     my @unmapped = _unmapped($kind, @ids) or return;
-    _die("$option: $ENTRY{$kind}{what} $unmapped[0] is not mapped in this user namespace")
+    _die("$option: $WHAT{$kind} $unmapped[0] is not mapped in this user namespace")
         if defined $unmapped[0];
 
     # Without /proc. This one stands for each group that is not mapped.
@@ -236,7 +234,8 @@ sub _set {
 
 sub _check_within {
     my ($option, $set, $within, $why) = @_;
-    my @outside = _cap_names($set & ~$within) or return;
+    return if ($set & ~$within) eq $NONE;
+    my @outside = _cap_names($set & ~$within);
     return _die("$option: " . _and(@outside) . (@outside > 1 ? ' are' : ' is') . " not $why", $EPERM);
 }
 
@@ -296,12 +295,11 @@ sub _securebits {
 
 # The process as it is now. What nobody tells for sure cannot be changed for sure.
 sub _now {
-    my $look = _look();
-    _die('the kernel does not tell ' . _and(@{ $look->{unknown} })) if @{ $look->{unknown} };
-    _die('the kernel and /proc/thread-self/status disagree about ' . _and(@{ $look->{differs} })
-            . ': a filter may answer for the kernel')
-        if @{ $look->{differs} };
-    return $look->{state};
+    my $now = _look();
+    return $now if !$now->{unknown};
+    _die('the kernel does not tell ' . _and(@{ $now->{unknown} })) if @{ $now->{unknown} };
+    return _die('the kernel and /proc/thread-self/status disagree about '
+            . _and(@{ $now->{differs} }) . ': a filter may answer for the kernel');
 }
 
 # What was not told has every bit set.
@@ -368,7 +366,7 @@ sub _plan {
     return {
         start            => $now,
         target           => \%target,
-        setgroups_denied => "@$groups" ne "@{ $now->{groups} }" && _setgroups_denied(),
+        setgroups_denied => "@$groups" ne "@{ $now->{groups} }" && _setgroups_denied(!@$groups),
         parent           => $expected // $parent,
         check_parent     => defined $expected && $signal,
         exit             => ($option->{on_failure} // '') eq 'exit',
