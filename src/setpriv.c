@@ -230,6 +230,13 @@ int lp_open_status(void)
     return fd >= 0 ? fd : open("/proc/self/status", O_RDONLY | O_CLOEXEC); /* before 3.17 */
 }
 
+bool lp_unfiltered(void)
+{
+    struct lp_answer mode = lp_ask(PR_GET_SECCOMP, 0, 0);
+
+    return mode.failed ? errno == EINVAL : mode.value == 0;
+}
+
 /* Its bytes, or -1 if they cannot be read or are more than was made room for. */
 static ssize_t read_status(int fd, char *text, size_t size)
 {

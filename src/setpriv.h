@@ -144,6 +144,8 @@ size_t lp_status_size(size_t groups);
 void lp_look(const struct lp_room *room, int proc, const struct lp_state *expected,
              struct lp_view view[LP_WITNESSES]);
 int lp_open_status(void);
+/* Is there nobody who could answer for the kernel? */
+bool lp_unfiltered(void);
 
 enum lp_stage {
     LP_DONE,

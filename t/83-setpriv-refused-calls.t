@@ -80,6 +80,7 @@ my @calls = (
     [ 'PR_GET_SECUREBITS',   '', prctl => PR_GET_SECUREBITS ],
     [ 'PR_GET_NO_NEW_PRIVS', '', prctl => PR_GET_NO_NEW_PRIVS ],
     [ 'PR_GET_PDEATHSIG',    '', prctl => PR_GET_PDEATHSIG ],
+    [ 'PR_GET_SECCOMP',      '', prctl => PR_GET_SECCOMP ],
     [ 'rt_sigprocmask', '', 14 ], # where no name is looked up: nss-systemd would abort
     [ 'read',      '', 0 ],   [ 'lseek',     '', 8 ],
     [ 'getgroups',      '', 115 ], [ 'getresuid', '', 118 ], [ 'getresgid', '', 120 ],

@@ -335,7 +335,8 @@ static unsigned unknown_fields(struct lp_state *state)
 }
 
 /* The process as it is; or the fields that the getters do not tell, and those where
- * /proc tells something else. */
+ * /proc tells something else, which takes a filter. (What a filter says of itself may
+ * be false too: the end is compared in any case.) */
 #define look() S_look(aTHX)
 static SV *S_look(pTHX)
 {
@@ -344,7 +345,7 @@ static SV *S_look(pTHX)
     HV *hash;
     unsigned unknown;
     int groups = getgroups(0, NULL);
-    int proc = lp_open_status();
+    int proc = lp_unfiltered() ? -1 : lp_open_status();
 
     make_rooms(&room, 1, (size_t)(groups > 0 ? groups : 0) + 1);
     lp_look(&room, proc, NULL, view);
