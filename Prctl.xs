@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <limits.h>
+#include <pwd.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -852,10 +853,12 @@ _take(HV *plan, unsigned index)
     OUTPUT:
         RETVAL
 
+# The groups of a user, by name or else by number, or undef.
+
 SV *
-_group_list(lp_string user, lp_id gid)
+_init_groups(lp_string name, lp_id uid)
     CODE:
-        RETVAL = group_list(user, gid);
+        RETVAL = init_groups(name, uid);
     OUTPUT:
         RETVAL
 

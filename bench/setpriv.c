@@ -78,12 +78,17 @@ static void take_steps(const char *user, const char *group)
     must(sigprocmask(SIG_SETMASK, &before, NULL) != 0, "sigprocmask");
 }
 
-/* Called by perl, which it does not return to. */
+/* Called by perl, which they do not return to. */
+void exec_alone(void)
+{
+    (void)execl(getenv("BENCH_PROGRAM"), "nothing", (char *)NULL);
+    _exit(1);
+}
+
 void steps_and_exec(void)
 {
     take_steps(getenv("BENCH_USER"), getenv("BENCH_GROUP"));
-    (void)execl(getenv("BENCH_PROGRAM"), "nothing", (char *)NULL);
-    _exit(1);
+    exec_alone();
 }
 
 #ifdef PROGRAM

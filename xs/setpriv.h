@@ -360,18 +360,22 @@ static SV *S_look(pTHX)
     return newRV_noinc((SV *)hash);
 }
 
-/* The groups of a user, as initgroups(3) would set them. */
-#define group_list(user, gid) S_group_list(aTHX_ user, gid)
-static SV *S_group_list(pTHX_ const char *user, gid_t gid)
+/* The groups of a user, by name or else by number, as initgroups(3) would set them. */
+#define init_groups(name, uid) S_init_groups(aTHX_ name, uid)
+static SV *S_init_groups(pTHX_ const char *name, uid_t uid)
 {
+    const struct passwd *user = getpwnam(name);
     int room = 64;
-    int count;
-    gid_t *ids;
 
+    if (!user)
+        user = getpwuid(uid);
+    if (!user)
+        return &PL_sv_undef;
     for (;;) {
-        count = room;
-        ids = scratch((size_t)room * sizeof *ids);
-        if (getgrouplist(user, gid, ids, &count) >= 0)
+        gid_t *ids = (gid_t *)scratch((size_t)room * sizeof *ids);
+        int count = room;
+
+        if (getgrouplist(user->pw_name, user->pw_gid, ids, &count) >= 0)
             return new_ids(ids, (size_t)count);
         room = count > room ? count : 2 * room;
     }

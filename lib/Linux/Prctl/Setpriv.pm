@@ -140,7 +140,7 @@ sub _groups {
     return $now if !$decision || $decision eq 'keep_groups';
     my $ids = $decision eq 'clear_groups' ? []
         : $decision eq 'groups' ? _named_groups($option->{groups})
-        :                         _init_groups($option, $uid);
+        :                         _groups_of_user($option, $uid);
     my %seen;
     my @groups = sort { $a <=> $b } grep { !$seen{$_}++ } @$ids;
     _die("$decision: " . @groups . ' groups are more than the kernel takes') if @groups > 65536;
@@ -153,14 +153,12 @@ sub _named_groups {
     return [ map { _id('groups', $_, 'gid') } @{ _array('groups', $groups) } ];
 }
 
-sub _init_groups {
+sub _groups_of_user {
     my ($option, $uid) = @_;
     my ($name) = grep { exists $option->{$_} } qw(reuid ruid euid);
     _die('init_groups needs a user: reuid or ruid') if !$name;
-    my @user = getpwnam "$option->{$name}";
-    @user = getpwuid $uid->[ $name eq 'euid' ? 1 : 0 ] if !@user;
-    _die("init_groups: there is no user with $name " . _shown($option->{$name})) if !@user;
-    return _group_list($user[0], $user[3]);
+    return _init_groups("$option->{$name}", $uid->[ $name eq 'euid' ? 1 : 0 ])
+        // _die("init_groups: there is no user with $name " . _shown($option->{$name}));
 }
 
 # ---- sets ----
