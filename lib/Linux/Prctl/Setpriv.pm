@@ -142,7 +142,7 @@ sub _groups {
         : $decision eq 'groups' ? _named_groups($option->{groups})
         :                         _groups_of_user($option, $uid);
     my %seen;
-    my @groups = sort { $a <=> $b } grep { !$seen{$_}++ } @$ids;
+    my @groups = @$ids < 2 ? @$ids : sort { $a <=> $b } grep { !$seen{$_}++ } @$ids;
     _die("$decision: " . @groups . ' groups are more than the kernel takes') if @groups > 65536;
     _check_mapped($decision, 'gid', @groups);
     return \@groups;
