@@ -6,17 +6,21 @@
 #include "XSUB.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <limits.h>
+#include <pwd.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "src/lp.h"
+#include "src/setpriv.h"
 #include "xs/errors.h"
 #include "xs/args.h"
 #include "xs/sets.h"
 #include "xs/elements.h"
 #include "xs/exports.h"
+#include "xs/setpriv.h"
 
 /* The C types that typemap knows. */
 typedef unsigned long lp_number;
@@ -799,3 +803,128 @@ clear(lp_set self)
     PPCODE:
         change(cv, self, METHOD_LIMIT, NULL, 0);
         XSRETURN(1);
+
+MODULE = Linux::Prctl    PACKAGE = Linux::Prctl::Setpriv
+
+# ---- for Linux::Prctl::Setpriv alone ----
+
+unsigned
+_other_threads()
+    CODE:
+        RETVAL = remaining_threads(lp_count_other_threads);
+    OUTPUT:
+        RETVAL
+
+SV *
+_look()
+    CODE:
+        RETVAL = look();
+    OUTPUT:
+        RETVAL
+
+SV *
+_foresee(HV *plan)
+    PREINIT:
+        struct lp_plan steps;
+    CODE:
+        fill_plan(&steps, plan);
+        RETVAL = plan_hash(&steps);
+    OUTPUT:
+        RETVAL
+
+SV *
+_run(HV *plan)
+    PREINIT:
+        struct lp_plan steps;
+    CODE:
+        fill_plan(&steps, plan);
+        if (steps.refusal.rule != LP_NO_RULE || steps.unreached)
+            RETVAL = plan_hash(&steps);
+        else
+            RETVAL = run_plan(&steps);
+    OUTPUT:
+        RETVAL
+
+# One step of a plan, for tests that watch the kernel: 0, or errno.
+
+int
+_take(HV *plan, unsigned index)
+    PREINIT:
+        struct lp_plan steps;
+        unsigned cap;
+    CODE:
+        fill_plan(&steps, plan);
+        if (index >= steps.count)
+            croak("setpriv: the plan has %u steps", steps.count);
+        RETVAL = lp_take(&steps, &steps.step[index], &cap) == 0 ? 0 : errno;
+    OUTPUT:
+        RETVAL
+
+# The groups of a user, by name or else by number, or undef.
+
+SV *
+_init_groups(lp_string name, lp_id uid)
+    CODE:
+        RETVAL = init_groups(name, uid);
+    OUTPUT:
+        RETVAL
+
+unsigned long
+_signal(SV *signal)
+    PREINIT:
+        unsigned long number;
+    CODE:
+        SvGETMAGIC(signal);
+        if ((!whole_number(signal, &number) && !signal_number(signal, &number)) || number > 64)
+            XSRETURN_UNDEF;
+        RETVAL = number;
+    OUTPUT:
+        RETVAL
+
+SV *
+_shown(SV *value)
+    CODE:
+        SvGETMAGIC(value);
+        RETVAL = newSVpv(shown(value), 0);
+    OUTPUT:
+        RETVAL
+
+# The number of a capability or of a securebit, or undef.
+
+unsigned
+_cap(SV *name)
+    ALIAS:
+        _cap = LP_EFFECTIVE
+        _securebit = LP_SECURE
+    PREINIT:
+        int bit;
+    CODE:
+        SvGETMAGIC(name);
+        bit = bit_number((enum lp_set)ix, name);
+        if (bit < 0)
+            XSRETURN_UNDEF;
+        RETVAL = (unsigned)bit;
+    OUTPUT:
+        RETVAL
+
+# The ids of a kind (uid, gid) that are not mapped; undef where there is no /proc.
+
+void
+_unmapped(lp_string kind, ...)
+    PREINIT:
+        struct lp_map map;
+        I32 found = 0;
+    PPCODE:
+        if (lp_read_map(*kind == 'u' ? "/proc/self/uid_map" : "/proc/self/gid_map", &map) != 0)
+            XSRETURN_UNDEF;
+        for (I32 i = 1; i < items; i++)
+            if (!lp_in_map(&map, (unsigned long)SvUV(ST(i))))
+                ST(found++) = ST(i);
+        XSRETURN(found);
+
+bool
+_setgroups_denied(bool to_none)
+    CODE:
+        RETVAL = lp_setgroups_denied(to_none);
+    OUTPUT:
+        RETVAL

@@ -270,11 +270,16 @@ static unsigned counted_threads(void)
 
 unsigned lp_other_threads(void)
 {
+    if (&__libc_single_threaded && __libc_single_threaded)
+        return 0;
+    return lp_count_other_threads();
+}
+
+unsigned lp_count_other_threads(void)
+{
     int saved = errno;
     unsigned others = 0;
 
-    if (&__libc_single_threaded && __libc_single_threaded)
-        return 0;
     /* Refused, and nothing else, when there are more. */
     if (unshare(CLONE_THREAD) != 0) {
         bool more = errno == EINVAL;

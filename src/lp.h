@@ -92,6 +92,9 @@ gid_t lp_getfsgid(void);
 
 /* How many threads the process has beside this one, 0 where nobody can tell. */
 unsigned lp_other_threads(void);
+/* The same asked of the kernel, also where the C library is sure of the answer:
+ * it does not see a thread that was made without it. */
+unsigned lp_count_other_threads(void);
 
 enum lp_supported { LP_NO, LP_YES, LP_CANNOT_ASK, LP_UNKNOWN_FUNCTION };
 /* Does the running kernel have this capability? */
@@ -159,7 +162,10 @@ enum lp_rule {
     LP_LOCKED,
     LP_ONLY_LOWERED,
     LP_UNKNOWN_BIT,
-    LP_UNKNOWN_CAP
+    LP_UNKNOWN_CAP,
+    LP_NO_SETUID,
+    LP_NO_SETGID,
+    LP_SETGROUPS_DENIED
 };
 
 /* Why a write was refused: the rule, and the capability or securebit it met. */

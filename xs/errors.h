@@ -54,6 +54,9 @@ static const char *const reasons[] = {
     [LP_ONLY_LOWERED] = "%s is gone from the bounding set for good",
     [LP_UNKNOWN_BIT] = "this kernel may not know %s",
     [LP_UNKNOWN_CAP] = "this kernel does not know %s",
+    [LP_NO_SETUID] = "%s is not effective",
+    [LP_NO_SETGID] = "%s is not effective",
+    [LP_SETGROUPS_DENIED] = "/proc/self/setgroups denies it",
 };
 
 #define cap_text(cap) S_cap_text(aTHX_ cap)
@@ -179,22 +182,28 @@ static void S_refused_store(pTHX_ SV *what, int error, struct lp_refusal why)
 #define LAST_BREATH_NS 500000
 #define BREATHS 4
 
+/* Other threads that stay. count: the way to ask. */
+static unsigned remaining_threads(unsigned (*count)(void))
+{
+    unsigned others = count();
+
+    for (int i = 0; others && i < BREATHS; i++) {
+        const struct timespec breath = {0, LAST_BREATH_NS};
+
+        (void)nanosleep(&breath, NULL); /* interrupted: ask all the sooner */
+        others = count();
+    }
+    return others;
+}
+
 /* Called when the process has other threads, before this one changes a credential. */
 #define beside_threads(what) S_beside_threads(aTHX_ what)
 static void S_beside_threads(pTHX_ SV *what)
 {
     int saved = errno;
-    unsigned others = 0;
     enum wish wish = fatal() ? AN_EXCEPTION : wished(THREADS);
+    unsigned others = wish == SILENCE ? 0 : remaining_threads(lp_other_threads);
 
-    for (int i = 0; wish != SILENCE && i < BREATHS; i++) {
-        const struct timespec breath = {0, LAST_BREATH_NS};
-
-        (void)nanosleep(&breath, NULL); /* interrupted: ask all the sooner */
-        others = lp_other_threads();
-        if (!others)
-            break;
-    }
     errno = saved;
     if (others)
         tell(sv_2mortal(newSVpvf(

@@ -39,6 +39,15 @@ sub unimport {
     return;
 }
 
+# The rest of it is loaded when it is called for the first time.
+sub setpriv {
+    if (!defined &Linux::Prctl::Setpriv::setpriv) {
+        local ($!, $@);
+        require Linux::Prctl::Setpriv;
+    }
+    goto &Linux::Prctl::Setpriv::setpriv;
+}
+
 # What does the calling statement want done with a warning of a category? 0:
 # nothing, 1: to see it, 2: to die of it. The category is on where nothing was said.
 sub _wish {

@@ -1,0 +1,225 @@
+use 5.014;
+use warnings;
+
+use Config;
+use Test::More;
+
+use lib 't/lib';
+use Errno qw(EPERM);
+use Linux::Prctl qw(setpriv);
+use Linux::Prctl::Setpriv;
+use POSIX ();
+use Seccomp qw(filter no_filter);
+use SetprivTest qw(truth told_apart is_root raw_groups);
+use Shapes qw(in_shape shape sys);
+use TestChild qw(in_child how_ended);
+
+# What a failure leaves, and what stands in the way before anything begins.
+
+my @plan = (reuid => 1001, regid => 1001, clear_groups => 1, ambient_caps => ['kill']);
+my $owner = $$;
+END { POSIX::_exit(4) if $$ != $owner }
+my $needs_filter = no_filter();
+my $needs_root   = is_root() ? '' : 'needs root with setuid, setgid and setpcap';
+
+SKIP: {
+    my $why = $needs_root || $needs_filter;
+    skip "S12: $why", 8 if $why;
+
+    my ($error, $errno, $truth) = in_child {
+        filter([ setresuid => EPERM ]);
+        eval { setpriv(@plan) };
+        ($@, $! + 0, truth());
+    };
+    like($error, qr/\Asetpriv: step 8, setresuid\(ids 1001, 1001 and 1001\): Operation not permitted; /,
+        'S12: the step and what the kernel said');
+    like($error, qr/this process must not go on: it has no capabilities any more, and is still uid 0 at \S+ line \d+\.$/,
+        'S12: that it must not go on, and why');
+    is($errno, EPERM, 'S12: $! tells it too');
+    is_deeply([ @{$truth}{qw(effective permitted inheritable ambient)} ], [ ('0' x 16) x 4 ],
+        'S12: who swallows the exception holds nothing');
+    is($truth->{no_new_privs}, 1, 'S12: ... and uid 0 gets nothing back by an exec');
+
+    my $status = how_ended {
+        filter([ setresuid => EPERM ]);
+        $SIG{__DIE__} = sub { POSIX::_exit(3) };
+        eval { setpriv(@plan, on_failure => 'exit') };
+        POSIX::_exit(5);
+    };
+    is($status, 127 << 8, 'S12: on_failure => "exit" ends with 127, and no Perl code runs');
+    $status = how_ended {
+        eval { setpriv(@plan, bounding_set => ['bogus'], on_failure => 'exit') };
+        POSIX::_exit($@ =~ /bogus/ ? 6 : 7);
+    };
+    is($status, 6 << 8, 'S1: ... but misuse dies: nothing has begun');
+
+    my $last = in_child {
+        my $taken;
+        filter([ setresuid => 0, 2**32 - 1, 0, 2**32 - 1 ]);
+        eval { setpriv(@plan) };
+        $@;
+    };
+    like($last, qr/step 16, verification: uid 0 was given up, but it could be taken back/,
+        'S12: what was given up is tried');
+}
+
+# Signals are blocked from the first step to the last, and no longer.
+
+SKIP: {
+    skip "S1: $needs_root", 2 if $needs_root;
+    my ($blocked, $handled) = in_child {
+        my $handled = 0;
+        local $SIG{ALRM} = sub { $handled++ };
+        my $before = POSIX::SigSet->new;
+        POSIX::sigprocmask(POSIX::SIG_BLOCK(), POSIX::SigSet->new(POSIX::SIGUSR2()), $before);
+        setpriv(@plan);
+        my $after = POSIX::SigSet->new;
+        POSIX::sigprocmask(POSIX::SIG_BLOCK(), POSIX::SigSet->new, $after);
+        kill ALRM => $$;
+        (join(',', grep { $after->ismember($_) } 1 .. 31), $handled);
+    };
+    is($blocked, POSIX::SIGUSR2(), 'S1: afterwards the signals are blocked that were before');
+    is($handled, 1, 'S1: ... and the others come');
+}
+
+# Threads.
+
+SKIP: {
+    skip 'several threads: this perl has none', 2 if !$Config{useithreads};
+    my ($error, $changed) = in_child {
+        require threads;
+        my $before = truth();
+        threads->create(sub { sleep 60 })->detach;    # it ends with the child
+        eval { setpriv(no_new_privs => 1) };
+        my $error = $@;
+        my $changed = told_apart(truth(), $before);
+        ($error, $changed);
+    };
+    like($error, qr/\Asetpriv: the process has 1 other thread, which would keep/,
+        'several threads: it dies');
+    is($changed, '', 'several threads: ... before anything changes');
+    my $works = in_child {
+        require threads;
+        threads->create(sub { 1 })->join;
+        setpriv(no_new_privs => 1);
+        truth()->{no_new_privs};
+    };
+    is($works, 1, 'several threads: those that were joined are no hindrance');
+}
+
+# The death signal.
+
+SKIP: {
+    skip "S1: $needs_root", 1 if $needs_root;
+    my $error = in_child {
+        my $parent = getppid;
+        eval { setpriv(@plan, pdeathsig => [ 'TERM', $parent + 1 ]) };
+        "$@|" . truth()->{uid}[0];
+    };
+    like($error, qr/pdeathsig: the parent is no longer process \d+ at .*\|0$/s,
+        'S1: another parent than expected: it dies before anything changes');
+}
+
+# Without /proc: an empty file system over it, in a mount namespace of one's own.
+
+SKIP: {
+    skip "no /proc: $needs_root", 4 if $needs_root;
+    my $without_proc = sub {
+        my ($code) = @_;
+        sys(unshare => 0x00020000);    # CLONE_NEWNS
+        system('mount --make-rprivate / 2>/dev/null && mount -t tmpfs none /proc 2>/dev/null') == 0
+            or die "no mount\n";
+        return $code->();
+    };
+    my @plan = (reuid => 1001, regid => 1001, groups => [ 20, 30 ]);
+    my $can = eval { in_child { $without_proc->(sub { 1 }) } };
+    skip "no /proc: cannot hide it: $@", 4 if !$can;
+    is(in_child { $without_proc->(sub { setpriv(@plan); "$< $> $( $)" }) }, '1001 1001 1001 20 30 1001 20 30',
+        'no /proc: the getters alone');
+    like(in_child { $without_proc->(sub { eval { setpriv(groups => [65534]) }; $@ }) },
+        qr/groups: group 65534 cannot be told from one that is not mapped, without \/proc/,
+        'no /proc: the overflow id cannot be trusted');
+    like(in_child { $without_proc->(sub { eval { setpriv(@plan, bounding_set => ['x']) }; $@ }) },
+        qr/Unknown capability: "x"/, 'no /proc: misuse is misuse');
+    SKIP: {
+        skip "no /proc: $needs_filter", 1 if $needs_filter;
+        like(in_child {
+                $without_proc->(sub { filter([ setgroups => EPERM ]); eval { setpriv(@plan) }; $@ })
+            }, qr/step 2, setgroups\(.*: Operation not permitted; this process must not go on/,
+            'no /proc: a refusal is heard');
+    }
+}
+
+# A user whose name is a number: in a password file of one's own.
+
+SKIP: {
+    skip "S1: $needs_root", 2 if $needs_root;
+    my $with_users = sub {
+        my ($code) = @_;
+        my $file = "/tmp/linux-prctl-passwd-$$";
+        sys(unshare => 0x00020000);    # CLONE_NEWNS
+        open my $out, '>', $file or die "$file: $!\n";
+        print {$out} "root:x:0:0::/:/bin/sh\n1234:x:2345:2345::/:/bin/sh\n";
+        close $out or die "$file: $!\n";
+        my $mounted = system("mount --make-rprivate / 2>/dev/null && mount --bind $file /etc/passwd 2>/dev/null");
+        unlink $file;
+        die "no mount\n" if $mounted != 0;
+        return $code->();
+    };
+    my $can = eval { in_child { $with_users->(sub { (getpwnam '1234')[2] }) } };
+    skip 'S1: cannot have a password file of its own: ' . ($@ || 'it is not read'), 2 if ($can // 0) != 2345;
+    my @other = (regid => 1, clear_groups => 1);
+    is(in_child { $with_users->(sub { setpriv(reuid => '1234', @other); $> }) }, 2345,
+        'S1: a name comes before a number');
+    is(in_child { $with_users->(sub { setpriv(reuid => '+1234', @other); $> }) }, 1234,
+        'S1: a number with a sign is a number');
+}
+
+# The bits that need no capability, where the kernel has them.
+
+my $bits;
+$bits = in_child {
+    setpriv(securebits => ['exec_restrict_file']);
+    Linux::Prctl::get_securebits();
+} if supports_exec_bits();
+SKIP: {
+    skip 'this kernel has no exec_restrict_file, or securebits are set already', 1 if !defined $bits;
+    is($bits, 1 << 8, 'exec_restrict_file, with and without capabilities');
+}
+
+sub supports_exec_bits {
+    return in_child {
+        Linux::Prctl::get_securebits() == 0 && Linux::Prctl::set_securebits(1 << 8) == 0;
+    };
+}
+
+# No descriptor left: the process cannot be looked at, so it is not touched.
+
+SKIP: {
+    skip "S1: $needs_root", 2 if $needs_root;
+    my ($error, $uid) = in_child {
+        my @all;
+        while (open my $null, '<', '/dev/null') { push @all, $null }
+        eval { setpriv(reuid => 1001, regid => 1001, clear_groups => 1) };
+        my $error = $@;
+        @all = ();
+        ($error, $>);
+    };
+    like($error, qr/\Asetpriv: it did not begin: Too many open files; nothing was changed/,
+        'S1: without a descriptor to be had, it does not begin');
+    is($uid, 0, 'S1: ... and changes nothing');
+}
+
+# Nothing is left open.
+
+my $open = in_child {
+    my $count = sub { opendir my $dir, '/proc/self/fd' or return 0; scalar(() = readdir $dir) };
+    my $before = $count->();
+    setpriv(no_new_privs => 1);
+    eval { setpriv(caps => ['bogus']) };
+    setpriv(dry_run => 1);
+    $count->() - $before;
+};
+is($open, 0, 'no file stays open');
+
+done_testing;

@@ -1,0 +1,75 @@
+use 5.014;
+use warnings;
+
+use Test::More;
+
+use lib 't/lib';
+use POSIX ();
+use SetprivTest qw(truth is_root);
+use TestChild qw(in_child);
+
+# The page of setpriv(): its examples run, its lists are those of the code.
+
+BEGIN { *CORE::GLOBAL::exec = sub { die "exec @_\n" } }
+
+my $manual = 'lib/Linux/Prctl/Setpriv.pod';
+open my $in, '<', $manual or die "$manual: $!\n";
+my $pod = do { local $/; <$in> };
+
+# Options.
+
+require Linux::Prctl::Setpriv;
+my $code = do {
+    open my $source, '<', 'lib/Linux/Prctl/Setpriv.pm' or die "Setpriv.pm: $!\n";
+    local $/;
+    <$source>;
+};
+my ($options) = $code =~ /my %OPTIONS = .*?qw\(\s*(.*?)\s*\)/s;
+my ($section) = $pod =~ /^=head1 OPTIONS\n(.*?)^=head1/ms;
+my @documented = map { split /, / } $section =~ /^=item (.+)$/mg;
+is_deeply([ sort @documented ], [ sort split ' ', $options ], 'every option has its item, and nothing else has');
+
+# Steps: the calls that the table of C has.
+
+my $table = do {
+    open my $source, '<', 'xs/setpriv.h' or die "xs/setpriv.h: $!\n";
+    local $/;
+    <$source> =~ /act_names\[\] = \{(.*?)\};/s;
+    $1;
+};
+my %call = map { $_ => 1 } $table =~ /"(\w+)"/g;
+my ($steps) = $pod =~ /^=head1 THE STEPS\n(.*?)^=head1/ms;
+my %told = map { $_ => 1 } map { split /, / } $steps =~ /^=item Step \d+: (.+)$/mg;
+is_deeply(\%told, \%call, 'the steps name every call');
+is_deeply([ $steps =~ /^=item Step (\d+)/mg ], [ 0 .. 16 ], '... and are all there, in order');
+
+# Examples.
+
+my @examples;
+for my $block ($pod =~ /((?:^(?: {4}.*)?\n)+)/mg) {
+    push @examples, $block if $block =~ /^ {4}use Linux::Prctl/m;
+}
+is(scalar @examples, 4, 'the three plans that people need, and one more');
+my $needs = !is_root() ? 'needs root with setuid, setgid and setpcap'
+    : !defined getpwnam('www-data') || !defined getgrnam('nogroup') ? 'needs www-data and nogroup' : '';
+my @ends = (
+    [ 33, ['0000000000000400'], '' ],
+    [ undef, ['0000000000000000'], "exec /usr/bin/id\n" ],
+    [ undef, ['0000000000002000'], "exec /usr/bin/ping -c1 localhost\n" ],
+    [ undef, ['0000000000000002'], undef ],
+);
+SKIP: {
+    skip "S1: $needs", 2 * @ends if $needs;
+    for my $i (0 .. $#examples) {
+        my ($error, $truth) = in_child {
+            eval "package Example$i; $examples[$i]; 1";
+            ($@, truth());
+        };
+        is($error, $ends[$i][2], "S1: example $i runs") if defined $ends[$i][2];
+        is_deeply([ $truth->{permitted} ], $ends[$i][1], "S1: example $i holds what it says")
+            or diag($error);
+        isnt($truth->{uid}[$_], 0, "S1: example $i: uid $_ is not 0") for 0 .. 3;
+    }
+}
+
+done_testing;
