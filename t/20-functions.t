@@ -11,7 +11,7 @@ use POSIX ();
 use Test::More;
 
 use Seccomp qw(no_filter);
-use TestChild qw(how_ended in_child proc_caps proc_status);
+use TestChild qw(fits_long how_ended in_child proc_caps proc_status);
 
 use Linux::Prctl qw(:functions :extra :constants);
 
@@ -62,7 +62,7 @@ for my $case (
     ['set_pdeathsig', 'get_pdeathsig', sub { raw_int(2) },
         [15, 15], ['USR1', POSIX::SIGUSR1()], ['sigkill', 9], [64, 64], [0, 0]],
     ['set_child_subreaper', 'get_child_subreaper', sub { raw_int(37) },
-        [1, 1], [0, 0], [7, 1], [2**32, 1], [-1, 1]],
+        [1, 1], [0, 0], [7, 1], (map { [$_, 1] } fits_long(2**32)), [-1, 1]],
     ['set_no_new_privs', 'get_no_new_privs', sub { raw(39) }, [1, 1]],
     ['set_thp_disable', 'get_thp_disable', sub { raw(42) }, [1, 1], [0, 0], [5, 1]],
     ['set_mce_kill', 'get_mce_kill', sub { raw(34) }, [0, 0], [1, 1], [2, 2]],
@@ -196,9 +196,10 @@ SKIP: {
     my $default = get_timerslack();
     is($default, $is->(), 'get_timerslack() is what /proc says') if length($is->() // '');
     skip 'real-time threads have no timer slack', 7 if !$default;
-    for my $slack (1, 2**31, 2**32 - 1, 2**32 + 5, 2**33, ~0 >> 1, ~0, -2, -4095, -4096) {
+    my $most = unpack 'L!', pack 'l!', -1;
+    for my $slack (fits_long(1, 2**31, 2**32 - 1, 2**32 + 5, 2**33), $most >> 1, $most, -2, -4095, -4096) {
         my ($answer, $got, $seen) = in_child { (set_timerslack($slack), get_timerslack(), $is->()) };
-        my $expected = unpack 'J', pack $slack < 0 ? 'j' : 'J', $slack;
+        my $expected = unpack 'L!', pack $slack < 0 ? 'l!' : 'L!', $slack;
         is($answer, 0, "set_timerslack($slack)");
         is($got, $expected, "set_timerslack($slack): get_timerslack() carries all of it");
         is($seen, $expected, "set_timerslack($slack): as /proc says") if length($seen // '');

@@ -11,7 +11,7 @@ use Test::More;
 
 use Pinned qw(functions sample usage);
 use Seccomp qw(no_listener peek supervised);
-use TestChild qw(in_child);
+use TestChild qw(in_child long_bits);
 
 use Linux::Prctl qw(:all);
 
@@ -368,7 +368,7 @@ for my $policy ('use Linux::Prctl qw(:fatal);', 'no Linux::Prctl qw(:fatal);', '
 {
     my $lived = eval "$policy set_dumpable('abc'); 1";
     ok(!$lived, "$policy a bad argument dies");
-    like($@, qr/\Aset_dumpable: value "abc" is not a whole number of at most 64 bits at \(eval \d+\) line 1\.$/,
+    like($@, qr/\Aset_dumpable: value "abc" is not a whole number of at most @{[long_bits()]} bits at \(eval \d+\) line 1\.$/,
         'and says what it was');
 }
 {

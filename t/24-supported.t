@@ -35,7 +35,7 @@ for my $name (grep { /\A(?:\w+_)?get_/ && @{ $function{$_}{call} } } @names) {
     next if $function->{answer} eq 'auxv' || @{ $function->{args} };
     my $answer = in_child {
         vec(my $room, 511, 1) = 0;
-        my @sent = map { $_ eq '&' ? unpack('J', pack 'P', $room) : $_ } @{ $function->{call} };
+        my @sent = map { $_ eq '&' ? unpack('L!', pack 'P', $room) : $_ } @{ $function->{call} };
         prctl(@sent) == -1 ? $! + 0 : 0;
     };
     my $expected = !$answer ? 'true' : $answer == EINVAL || $answer == ENODEV ? 'false' : 'undef';

@@ -47,7 +47,7 @@ is($status, 7, 'run-as: the status of the program');
 is($status, 127, 'run-as: no such program');
 ($status, $said) = run(@run_as, '--reuid=4294967295', '--regid=0', '--clear-groups', 'true');
 is($status, 125, 'run-as: a plan that cannot be');
-is($said, qq{setpriv: reuid 4294967295 is neither a user nor a whole number from 0 to 4294967294\n} =~ s/4294967295/"4294967295"/r,
+is($said, qq{setpriv: reuid 4294967295 is neither a user nor a whole number from 0 to 4294967294\n},
     'run-as: ... and why');
 ($status, $said) = run(@run_as, '--bogus', 'true');
 is($status, 2, 'run-as: an unknown option');

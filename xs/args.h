@@ -115,22 +115,6 @@ static unsigned S_cap_arg(pTHX_ CV *cv, SV *sv)
     return (unsigned)cap;
 }
 
-/* A plain decimal number: with a leading zero, libcap would read it in octal. */
-static bool S_decimal(const char *text, STRLEN length)
-{
-    if (length && *text == '-') {
-        text++;
-        length--;
-    }
-    if (!length || (length > 1 && *text == '0'))
-        return false;
-    while (length && isDIGIT(*text)) {
-        text++;
-        length--;
-    }
-    return !length;
-}
-
 /* A capability on its way to prctl(2): a name, or any number, which the kernel
  * takes or refuses. */
 #define cap_number_arg(cv, sv) S_cap_number_arg(aTHX_ cv, sv)

@@ -6,8 +6,25 @@
 
 #define ENOUGH 60 /* bytes of a value that a message shows */
 
+/* A plain decimal number: with a leading zero, libcap would read it in octal. */
+static bool S_decimal(const char *text, STRLEN length)
+{
+    if (length && *text == '-') {
+        text++;
+        length--;
+    }
+    if (!length || (length > 1 && *text == '0'))
+        return false;
+    while (length && isDIGIT(*text)) {
+        text++;
+        length--;
+    }
+    return !length;
+}
+
 /* A value as a message shows it: nothing that a terminal would act on. Strings are
- * in quotes, except where 1.6.0 had none: "Unknown capability: bogus". */
+ * in quotes, except where 1.6.0 had none: "Unknown capability: bogus". A number has
+ * none, and may be a string by now too: perls before 5.36 forget which came first. */
 #define shown(sv) S_shown(aTHX_ sv, PERL_PV_PRETTY_QUOTE)
 #define bare(sv) S_shown(aTHX_ sv, 0)
 static const char *S_shown(pTHX_ SV *sv, U32 quote)
@@ -18,7 +35,7 @@ static const char *S_shown(pTHX_ SV *sv, U32 quote)
     if (!SvOK(sv))
         return "undef";
     text = SvPV_nomg(sv, length);
-    if (SvROK(sv) || (SvNIOK(sv) && !SvPOK(sv)))
+    if (SvROK(sv) || (SvNIOK(sv) && !SvPOK(sv)) || S_decimal(text, length))
         quote = 0;
     return pv_pretty(sv_2mortal(newSVpvs("")), text, length, ENOUGH, NULL, NULL,
                      quote | PERL_PV_PRETTY_ELLIPSES | (SvUTF8(sv) ? PERL_PV_ESCAPE_UNI : 0));

@@ -13,7 +13,17 @@ use Test::More ();
 # 52-no-proc.t is the one that can do without.
 Test::More->builder->skip_all('no /proc to read the truth from') if !-r '/proc/thread-self/status';
 
-our @EXPORT_OK = qw(in_child how_ended proc_status proc_caps);
+our @EXPORT_OK = qw(in_child how_ended proc_status proc_caps long_bits fits_long);
+
+# How wide is what a system call takes?
+sub long_bits { return 8 * length pack 'L!', 0 }
+
+# Those whole numbers that an unsigned long can hold, or a long if they are negative.
+sub fits_long {
+    my (@numbers) = @_;
+    my $half = 2**(long_bits() - 1);
+    return grep { $_ >= -$half && $_ < 2 * $half } @numbers;
+}
 
 # Runs the code in a child and returns what it returned (plain data). What it dies
 # of is died of here; a child that ends in any other way is an error too.
