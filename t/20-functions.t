@@ -266,7 +266,7 @@ SKIP: {
 SKIP: {
     needs('get_auxv', 2);
     open my $in, '<:raw', '/proc/self/auxv' or skip "/proc/self/auxv: $!", 2;
-    my @expected = unpack 'J*', do { local $/; <$in> };
+    my @expected = unpack 'L!*', do { local $/; <$in> };
     splice @expected, -2 while @expected && !$expected[-2];
     my @got = get_auxv();
     is_deeply(\@got, \@expected, 'get_auxv() is /proc/self/auxv');
