@@ -15,18 +15,20 @@
 
 /* ---- user namespaces ---- */
 
-/* Its length, or -1. */
+/* Its length, or -1. A file under /proc may come in several pieces. */
 static ssize_t read_file(const char *path, char *text, size_t size)
 {
-    ssize_t length;
+    size_t length = 0;
+    ssize_t bytes;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
         return -1;
-    length = read(fd, text, size - 1);
+    while ((bytes = read(fd, text + length, size - 1 - length)) > 0)
+        length += (size_t)bytes;
     (void)close(fd); /* it was only read */
-    text[length > 0 ? length : 0] = '\0';
-    return length;
+    text[length] = '\0';
+    return bytes < 0 ? -1 : (ssize_t)length;
 }
 
 int lp_read_map(const char *path, struct lp_map *map)

@@ -1,12 +1,13 @@
 use 5.014;
 use warnings;
 
+use POSIX ();
 use Test::More;
 
 use lib 't/lib';
 use Linux::Prctl qw(setpriv);
 use SetprivTest qw(truth told_apart is_root raw_groups raw_caps raw_ids);
-use Shapes qw(in_shape no_shape shape);
+use Shapes qw(in_shape no_shape shape sys);
 use TestChild qw(in_child proc_status);
 
 # Plans and what becomes of the process, by shape of where it starts. The truth is
@@ -238,6 +239,46 @@ shape S9 => sub {
     is_deeply([ @{$after}{qw(uid permitted bounding)} ], [ ids(0), (hex_of('kill')) x 2 ],
         'S9: what it can do, it does');
 };
+
+# A user namespace with maps of several ids. One who stayed outside has to write them.
+sub mapped {
+    my ($map) = @_;
+    my $pid = $$;
+    pipe my $ready, my $go or die "pipe: $!\n";
+    my $writer = fork // die "fork: $!\n";
+    if (!$writer) {
+        close $go;
+        readline $ready;
+        for my $file (map { "/proc/$pid/$_" } qw(uid_map gid_map)) {
+            open my $out, '>', $file or POSIX::_exit(1);
+            syswrite $out, $map or POSIX::_exit(1);
+        }
+        POSIX::_exit(0);
+    }
+    sys(unshare => 0x10000000);    # CLONE_NEWUSER
+    close $go;
+    waitpid $writer, 0;
+    die "the maps cannot be written\n" if $?;
+    return;
+}
+
+SKIP: {
+    my $map = join '', map { $_ * 2 . ' ' . (100_000 + $_ * 2) . " 1\n" } 0 .. 299;
+    my $can = is_root() && eval { in_child { mapped($map); 1 } };
+    skip 'S9: needs root, and more ids than one user namespace maps', 2 if !$can;
+    my $answer = sub {
+        my ($id) = @_;
+        return in_child {
+            mapped($map);
+            raw_ids(gid => 0, 0, 0);
+            raw_ids(uid => 0, 0, 0);
+            eval { setpriv(reuid => $id, regid => $id, clear_groups => 1); 1 } or return $@;
+            truth()->{uid};
+        };
+    };
+    is_deeply($answer->(598), ids(598), 'S9: an id in the last line of a long map');
+    like($answer->(597), qr/reuid: user 597 is not mapped/, 'S9: and one between its lines');
+}
 
 shape S10 => sub {
     my $now   = in_shape S10 => sub { truth() };
