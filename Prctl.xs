@@ -915,12 +915,23 @@ _unmapped(lp_string kind, ...)
         struct lp_map map;
         I32 found = 0;
     PPCODE:
-        if (lp_read_map(*kind == 'u' ? "/proc/self/uid_map" : "/proc/self/gid_map", &map) != 0)
+        if (read_map(kind, &map) != 0)
             XSRETURN_UNDEF;
         for (I32 i = 1; i < items; i++)
             if (!lp_in_map(&map, (unsigned long)SvUV(ST(i))))
                 ST(found++) = ST(i);
         XSRETURN(found);
+
+# Are there ids of a kind (uid, gid) that are not mapped? Without /proc nobody knows.
+
+bool
+_hides_ids(lp_string kind)
+    PREINIT:
+        struct lp_map map;
+    CODE:
+        RETVAL = read_map(kind, &map) != 0 || !lp_maps_all(&map);
+    OUTPUT:
+        RETVAL
 
 bool
 _setgroups_denied(bool to_none)

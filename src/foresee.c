@@ -385,7 +385,7 @@ static void finish(struct lp_plan *plan, struct lp_state *state)
 void lp_make_plan(struct lp_plan *plan)
 {
     struct lp_state state = plan->start;
-    unsigned differ = lp_differ(&plan->start, &plan->target);
+    unsigned differ = lp_differ(&plan->start, &plan->target) | plan->unsure;
 
     plan->count = 0;
     plan->refusal.rule = LP_NO_RULE;

@@ -36,24 +36,45 @@ int lp_read_map(const char *path, struct lp_map *map)
     return read_file(path, map->text, sizeof map->text) < 0 ? -1 : 0;
 }
 
-/* Each line has the first id inside, the first outside, and how many there are. */
+struct range {
+    unsigned long first, count;
+};
+
+/* The next line: the first id inside, the first outside, and how many there are. */
+static bool next_range(const char **at, struct range *range)
+{
+    char *end;
+
+    if (!**at)
+        return false;
+    range->first = strtoul(*at, &end, 10);
+    (void)strtoul(end, &end, 10);
+    range->count = strtoul(end, &end, 10);
+    *at = end + strcspn(end, "\n");
+    *at += **at == '\n';
+    return true;
+}
+
 bool lp_in_map(const struct lp_map *map, unsigned long id)
 {
     const char *at = map->text;
+    struct range range;
 
-    while (*at) {
-        char *end;
-        unsigned long first = strtoul(at, &end, 10);
-        unsigned long count;
-
-        (void)strtoul(end, &end, 10);
-        count = strtoul(end, &end, 10);
-        if (id >= first && id - first < count)
+    while (next_range(&at, &range))
+        if (id >= range.first && id - range.first < range.count)
             return true;
-        at = end + strcspn(end, "\n");
-        at += *at == '\n';
-    }
     return false;
+}
+
+bool lp_maps_all(const struct lp_map *map)
+{
+    const char *at = map->text;
+    struct range range;
+    unsigned long ids = 0;
+
+    while (next_range(&at, &range))
+        ids += range.count;
+    return ids == UINT32_MAX; /* the last one is no id */
 }
 
 bool lp_setgroups_denied(bool to_none)

@@ -88,6 +88,7 @@ struct lp_plan {
     /* what it is made from */
     struct lp_state start;
     struct lp_state target;
+    unsigned unsure; /* fields that are set even if they seem to be right */
     bool setgroups_denied;
     pid_t parent;      /* who it must still be when the death signal is armed */
     bool check_parent; /* even where the signal is armed already */
@@ -117,6 +118,8 @@ struct lp_map {
 /* From its file under /proc. */
 int lp_read_map(const char *path, struct lp_map *map);
 bool lp_in_map(const struct lp_map *map, unsigned long id);
+/* Is there no id that it leaves out? */
+bool lp_maps_all(const struct lp_map *map);
 /* May groups that are mapped, or none, be set in it at all? */
 bool lp_setgroups_denied(bool to_none);
 

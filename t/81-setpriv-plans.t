@@ -1,6 +1,7 @@
 use 5.014;
 use warnings;
 
+use File::Temp ();
 use POSIX ();
 use Test::More;
 
@@ -278,6 +279,34 @@ SKIP: {
     };
     is_deeply($answer->(598), ids(598), 'S9: an id in the last line of a long map');
     like($answer->(597), qr/reuid: user 597 is not mapped/, 'S9: and one between its lines');
+}
+
+# There, 65534 is an id, and also what all look like that are not mapped: those of
+# root outside.
+SKIP: {
+    my $map = "0 100000 65536\n";
+    my $can = is_root() && eval { in_child { mapped($map); 1 } };
+    skip 'S9: needs root, and more ids than one user namespace maps', 4 if !$can;
+    my @nobody = (reuid => 65534, regid => 65534);
+    my $secret = File::Temp->new;
+    my $end    = in_child {
+        raw_groups(27);
+        mapped($map);
+        my $steps = setpriv(@nobody, groups => [65534], dry_run => 1)->{steps};
+        setpriv(@nobody, groups => [65534]);
+        return { %{ truth() }, steps => $steps, reads => open(my $in, '<', "$secret") ? 1 : 0 };
+    };
+    is_deeply([ grep { /\Aset(?:groups|resgid|resuid)\z/ } map { $_->{call} } @{ $end->{steps} } ],
+        [qw(setgroups setresgid setresuid)], 'S9: what looks like the overflow id is set');
+    is_deeply([ @{$end}{qw(uid gid groups)} ], [ ids(65534), ids(65534), [65534] ],
+        'S9: to the id that is mapped');
+    is($end->{reads}, 0, 'S9: nothing of root outside is left');
+    my $kept = in_child {
+        mapped($map);
+        my $plan = setpriv(groups => [], no_new_privs => 1, dry_run => 1);
+        return [ map { $_->{call} } @{ $plan->{steps} } ];
+    };
+    ok(!grep({ /\Asetres/ } @$kept), 'S9: an id that the plan does not name is left alone');
 }
 
 shape S10 => sub {

@@ -232,6 +232,22 @@ static void S_fill_state(pTHX_ struct lp_state *state, HV *from)
     }
 }
 
+#define entry_fields(hash, name) S_entry_fields(aTHX_ hash, name)
+static unsigned S_entry_fields(pTHX_ HV *hash, const char *name)
+{
+    AV *names = entry_list(hash, name);
+    unsigned fields = 0;
+
+    for (I32 i = 0; i <= av_len(names); i++) {
+        SV **one = av_fetch(names, i, 0);
+
+        for (unsigned field = 0; field < LP_FIELDS; field++)
+            if (one && strEQ(SvPV_nolen(*one), lp_fields[field].name))
+                fields |= 1U << field;
+    }
+    return fields;
+}
+
 #define fill_plan(plan, from) S_fill_plan(aTHX_ plan, from)
 static void S_fill_plan(pTHX_ struct lp_plan *plan, HV *from)
 {
@@ -244,6 +260,7 @@ static void S_fill_plan(pTHX_ struct lp_plan *plan, HV *from)
     memset(plan, 0, sizeof *plan);
     fill_state(&plan->start, (HV *)SvRV(start));
     fill_state(&plan->target, (HV *)SvRV(target));
+    plan->unsure = entry_fields(from, "unsure");
     plan->setgroups_denied = SvTRUE(entry(from, "setgroups_denied"));
     plan->parent = (pid_t)SvIV(entry(from, "parent"));
     plan->check_parent = SvTRUE(entry(from, "check_parent"));
@@ -379,4 +396,9 @@ static SV *S_init_groups(pTHX_ const char *name, uid_t uid)
             return new_ids(ids, (size_t)count);
         room = count > room ? count : 2 * room;
     }
+}
+
+static int read_map(const char *kind, struct lp_map *map)
+{
+    return lp_read_map(*kind == 'u' ? "/proc/self/uid_map" : "/proc/self/gid_map", map);
 }

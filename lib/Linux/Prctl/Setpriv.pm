@@ -112,6 +112,15 @@ sub _check_mapped {
     return;
 }
 
+# What is decided must be done even if nothing seems to differ, where 65534 may also
+# stand for an id that is not mapped.
+sub _is_unsure {
+    my ($kind, $now, $wanted) = @_;
+    return if $now == $wanted;    # the same list: nothing is decided
+    return if !grep({ $_ == 65534 } @$now) || !grep { $_ == 65534 } @$wanted;
+    return _hides_ids($kind);
+}
+
 # The four ids afterwards, and whether the plan names one. What is saved follows
 # what is effective, as with setpriv(1).
 sub _ids {
@@ -361,10 +370,14 @@ sub _plan {
         pdeathsig    => $signal,
     );
     _check_root($now, \%target);
+    my @unsure = grep { _is_unsure($_ eq 'uid' ? $_ : 'gid', $now->{$_}, $target{$_}) }
+        qw(uid gid groups);
+    my $sets_groups = "@$groups" ne "@{ $now->{groups} }" || grep { $_ eq 'groups' } @unsure;
     return {
         start            => $now,
         target           => \%target,
-        setgroups_denied => "@$groups" ne "@{ $now->{groups} }" && _setgroups_denied(!@$groups),
+        unsure           => \@unsure,
+        setgroups_denied => $sets_groups && _setgroups_denied(!@$groups),
         parent           => $expected // $parent,
         check_parent     => defined $expected && $signal,
         exit             => ($option->{on_failure} // '') eq 'exit',
