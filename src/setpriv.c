@@ -518,6 +518,16 @@ static void give_up(const struct lp_plan *plan)
     (void)lp_capset(&none);
 }
 
+/* With no way back: the process ends, or what is left is looked at. */
+static void fail(const struct lp_plan *plan, const struct lp_room *room, int proc,
+                 struct lp_outcome *outcome)
+{
+    give_up(plan);
+    if (plan->exit)
+        _exit(127);
+    lp_look(room, proc, NULL, outcome->left);
+}
+
 enum lp_stage lp_setpriv(const struct lp_plan *plan, const struct lp_room room[2],
                          struct lp_outcome *outcome)
 {
@@ -535,18 +545,12 @@ enum lp_stage lp_setpriv(const struct lp_plan *plan, const struct lp_room room[2
         outcome->error = errno;
     } else {
         outcome->stage = run(plan, &room[0], proc, outcome);
-        if (outcome->stage != LP_DONE) {
-            give_up(plan);
-            if (plan->exit)
-                _exit(127);
-            lp_look(&room[1], proc, NULL, outcome->left);
-        }
+        if (outcome->stage != LP_DONE)
+            fail(plan, &room[1], proc, outcome);
         if (sigprocmask(SIG_SETMASK, &before, NULL) != 0 && outcome->stage == LP_DONE) {
             outcome->error = errno;
             outcome->stage = LP_STILL_BLOCKED;
-            give_up(plan);
-            if (plan->exit)
-                _exit(127);
+            fail(plan, &room[1], proc, outcome);
         }
     }
     if (proc >= 0)

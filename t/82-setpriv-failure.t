@@ -82,6 +82,18 @@ SKIP: {
     is($handled, 1, 'S1: ... and the others come');
 }
 
+SKIP: {
+    my $why = $needs_root || $needs_filter;
+    skip "S12: $why", 1 if $why;
+    my $error = in_child {
+        filter([ 14 => EPERM, undef, undef, 0 ]);    # rt_sigprocmask without an answer
+        eval { setpriv(caps => ['chown'], bounding_set => ['chown']) };
+        $@;
+    };
+    like($error, qr/step 16, unblocking the signals: .*no capabilities any more, and is still uid 0/,
+        'S12: where they stay blocked, nothing is left, and what is left is told');
+}
+
 # Threads.
 
 SKIP: {
