@@ -410,8 +410,12 @@ struct lp_state lp_after_exec(const struct lp_state *state)
 
     if (effective || real)
         gained = creds->bounding | creds->caps.set[LP_INHERITABLE];
-    if (state->no_new_privs)
+    if (state->no_new_privs && gained & ~creds->caps.set[LP_PERMITTED]) {
         gained &= creds->caps.set[LP_PERMITTED];
+        /* The effective ids go back where the gain is refused. */
+        after.uid[LP_EFFECTIVE_ID] = after.uid[LP_REAL_ID];
+        after.gid[LP_EFFECTIVE_ID] = after.gid[LP_REAL_ID];
+    }
     set[LP_PERMITTED] = gained | creds->ambient;
     set[LP_EFFECTIVE] = effective ? set[LP_PERMITTED] : creds->ambient;
     after.creds.securebits &= ALL_BUT(SECBIT(KEEP_CAPS));

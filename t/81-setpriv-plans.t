@@ -336,6 +336,23 @@ shape S11 => sub {
     }
 };
 
+# What an exec leaves.
+
+root_shape S8 => sub {
+    my ($foreseen, $found) = in_child {
+        my @plan = (euid => 1001, egid => 1002, clear_groups => 1, caps => ['kill'],
+            no_new_privs => 1);
+        my $foreseen = setpriv(@plan, dry_run => 1)->{after_exec};
+        setpriv(@plan);
+        my %status = map { /\A(\w+):\s*(.*)/ } `cat /proc/self/status`;
+        return (
+            [ map { join ' ', @$_{qw(real effective saved fs)} } @{$foreseen}{qw(uid gid)} ],
+            [ map { join ' ', split ' ', $status{$_} } qw(Uid Gid) ],
+        );
+    };
+    is_deeply($foreseen, $found, 'S8: no_new_privs and a real uid of 0: an exec makes it effective');
+};
+
 # The plan as data.
 
 my $plan = in_child {
