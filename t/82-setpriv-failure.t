@@ -165,13 +165,14 @@ SKIP: {
 # A user whose name is a number: in a password file of one's own.
 
 SKIP: {
-    skip "S1: $needs_root", 2 if $needs_root;
+    skip "S1: $needs_root", 3 if $needs_root;
     my $with_users = sub {
         my ($code) = @_;
         my $file = "/tmp/linux-prctl-passwd-$$";
         sys(unshare => 0x00020000);    # CLONE_NEWNS
         open my $out, '>', $file or die "$file: $!\n";
-        print {$out} "root:x:0:0::/:/bin/sh\n1234:x:2345:2345::/:/bin/sh\n";
+        print {$out} "root:x:0:0::/:/bin/sh\n1234:x:2345:2345::/:/bin/sh\n",
+            "most:x:4294967295:1::/:/bin/sh\n";
         close $out or die "$file: $!\n";
         my $mounted = system("mount --make-rprivate / 2>/dev/null && mount --bind $file /etc/passwd 2>/dev/null");
         unlink $file;
@@ -179,12 +180,15 @@ SKIP: {
         return $code->();
     };
     my $can = eval { in_child { $with_users->(sub { (getpwnam '1234')[2] }) } };
-    skip 'S1: cannot have a password file of its own: ' . ($@ || 'it is not read'), 2 if ($can // 0) != 2345;
+    skip 'S1: cannot have a password file of its own: ' . ($@ || 'it is not read'), 3 if ($can // 0) != 2345;
     my @other = (regid => 1, clear_groups => 1);
     is(in_child { $with_users->(sub { setpriv(reuid => '1234', @other); $> }) }, 2345,
         'S1: a name comes before a number');
     is(in_child { $with_users->(sub { setpriv(reuid => '+1234', @other); $> }) }, 1234,
         'S1: a number with a sign is a number');
+    like(in_child { $with_users->(sub { eval { setpriv(reuid => 'most', @other) }; $@ }) },
+        qr/reuid "most" is neither a user nor a whole number/,
+        'S1: nobody becomes the user whose id means "leave it as it is"');
 }
 
 # The bits that need no capability, where the kernel has them.

@@ -92,7 +92,7 @@ sub _id {
         my $text = "$value";
         if (length $text && index($text, "\0") < 0 && utf8::downgrade($text, 1)) {
             my $id = $kind eq 'uid' ? getpwnam $text : getgrnam $text;
-            return $id if defined $id;
+            return $id if defined $id && $id <= $MOST_ID;
         }
         return $text + 0 if $text =~ /\A\+?(?:0|[1-9][0-9]{0,9})\z/ && $text <= $MOST_ID;
     }
