@@ -238,7 +238,9 @@ static void ask_getters(const struct lp_room *room, struct lp_state *state)
         state->pdeathsig = answer.value;
 }
 
-#define LINES 6000 /* bytes: all that comes before and after the groups, and more */
+/* Bytes: all that comes before and after the groups, with a list of every second one
+ * of 8192 processors. */
+#define LINES 32000
 #define ID_TEXT 11 /* a group's digits and the blank behind them */
 
 size_t lp_status_size(size_t groups)

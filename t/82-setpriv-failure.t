@@ -162,6 +162,30 @@ SKIP: {
     }
 }
 
+# Many processors make the file long: a longer one in its place.
+
+SKIP: {
+    skip "a long status: $needs_root", 1 if $needs_root;
+    my $file = "/tmp/linux-prctl-status-$$";
+    my $long = sub {
+        sys(unshare => 0x00020000);    # CLONE_NEWNS
+        open my $in,  '<', '/proc/self/status' or die "status: $!\n";
+        open my $out, '>', $file               or die "$file: $!\n";
+        my @lines = <$in>;
+        s/\A(Cpus_allowed_list:\s).*/$1 . join ',', map { 2 * $_ } 0 .. 4095/e for @lines;
+        print {$out} @lines;
+        close $out or die "$file: $!\n";
+        my $mounted = system("mount --make-rprivate / 2>/dev/null"
+                . " && mount --bind $file /proc/$$/task/$$/status 2>/dev/null");
+        unlink $file;
+        die "no mount\n" if $mounted != 0;
+        return 1;
+    };
+    my $can = eval { in_child { $long->() } };
+    skip "a long status: cannot have one: $@", 1 if !$can;
+    is(in_child { $long->(); eval { setpriv(keep_groups => 1) } || $@ }, 1, 'a long status is read to its end');
+}
+
 # A user whose name is a number: in a password file of one's own.
 
 SKIP: {
