@@ -162,28 +162,37 @@ SKIP: {
     }
 }
 
-# Many processors make the file long: a longer one in its place.
+# Another file in the place of the status: one that is as long as many processors make
+# it, and one that says nothing.
 
 SKIP: {
-    skip "a long status: $needs_root", 1 if $needs_root;
-    my $file = "/tmp/linux-prctl-status-$$";
-    my $long = sub {
+    skip "another status: $needs_root", 2 if $needs_root;
+    my $file    = "/tmp/linux-prctl-status-$$";
+    my $replace = sub {
+        my ($by) = @_;
         sys(unshare => 0x00020000);    # CLONE_NEWNS
+        my $mounted = system("mount --make-rprivate / 2>/dev/null"
+                . " && mount --bind $by /proc/$$/task/$$/status 2>/dev/null");
+        die "no mount\n" if $mounted != 0;
+        return 1;
+    };
+    my $long = sub {
         open my $in,  '<', '/proc/self/status' or die "status: $!\n";
         open my $out, '>', $file               or die "$file: $!\n";
         my @lines = <$in>;
         s/\A(Cpus_allowed_list:\s).*/$1 . join ',', map { 2 * $_ } 0 .. 4095/e for @lines;
         print {$out} @lines;
         close $out or die "$file: $!\n";
-        my $mounted = system("mount --make-rprivate / 2>/dev/null"
-                . " && mount --bind $file /proc/$$/task/$$/status 2>/dev/null");
+        $replace->($file);
         unlink $file;
-        die "no mount\n" if $mounted != 0;
         return 1;
     };
-    my $can = eval { in_child { $long->() } };
-    skip "a long status: cannot have one: $@", 1 if !$can;
+    my $can = eval { in_child { $replace->('/dev/null') } };
+    skip "another status: cannot have one: $@", 2 if !$can;
     is(in_child { $long->(); eval { setpriv(keep_groups => 1) } || $@ }, 1, 'a long status is read to its end');
+    like(in_child { $replace->('/dev/null'); eval { setpriv(no_new_privs => 1) }; $@ },
+        qr/status says uid unknown.*it has no capabilities any more, and is still uid 0/,
+        'where a status says nothing, the kernel says what is left');
 }
 
 # A user whose name is a number: in a password file of one's own.

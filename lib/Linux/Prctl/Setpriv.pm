@@ -500,9 +500,12 @@ sub _value_text {
 # where it tells.
 sub _left_text {
     my ($views) = @_;
-    my %state = map { %{ $views->{$_}{state} } } grep { $views->{$_} } qw(getters proc);
-    my @sets  = grep { _told($state{$_}) } qw(effective permitted inheritable ambient);
-    my %cap   = map { $_ => 1 } map { _cap_names($state{$_}) } @sets;
+    my %state;
+    for my $told (map { $_->{state} } grep { $_ } @$views{qw(getters proc)}) {
+        $state{$_} = $told->{$_} for grep { _told($told->{$_}) } keys %$told;
+    }
+    my @sets = grep { defined $state{$_} } qw(effective permitted inheritable ambient);
+    my %cap  = map { $_ => 1 } map { _cap_names($state{$_}) } @sets;
     my $left  = %cap ? 'it still has ' . _and(sort keys %cap) : 'it has no capabilities any more';
     if (grep { $_ == 0 } @{ $state{uid} }) {
         $left .= ', and is still uid 0';
