@@ -96,8 +96,16 @@ SKIP: {
 
 # Threads.
 
+{
+    package StartsThread;
+    use overload '""' => sub {
+        threads->create(sub { sleep 60 })->detach;
+        return '-all';
+    };
+}
+
 SKIP: {
-    skip 'several threads: this perl has none', 2 if !$Config{useithreads};
+    skip 'several threads: this perl has none', 4 if !$Config{useithreads};
     my ($error, $changed) = in_child {
         require threads;
         my $before = truth();
@@ -116,6 +124,13 @@ SKIP: {
         setpriv(no_new_privs => 1);
         truth()->{no_new_privs};
     };
+    my $late = in_child {
+        require threads;
+        my $name = bless [], 'StartsThread';
+        eval { setpriv(inh_caps => $name) };
+        $@;
+    };
+    like($late, qr/has 1 other thread/, 'several threads: also one that a value started');
     is($works, 1, 'several threads: those that were joined are no hindrance');
 }
 

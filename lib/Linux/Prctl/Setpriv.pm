@@ -347,12 +347,15 @@ sub _pdeathsig {
     return ($number, $parent);
 }
 
+# Asked last: names may be looked up by code that starts threads.
+sub _check_threads {
+    my $others = _other_threads() or return;
+    return _die("the process has $others other thread" . ($others == 1 ? '' : 's')
+            . ', which would keep what this one gives up');
+}
+
 sub _plan {
     my ($option) = @_;
-    my $others = _other_threads();
-    _die("the process has $others other thread" . ($others == 1 ? '' : 's')
-            . ', which would keep what this one gives up')
-        if $others;
     my $parent = getppid;
     my $now    = _now();
     my ($uid, $uid_named) = _ids($option, 'uid', $now->{uid});
@@ -370,6 +373,7 @@ sub _plan {
         pdeathsig    => $signal,
     );
     _check_root($now, \%target);
+    _check_threads();
     my @unsure = grep { _is_unsure($_ eq 'uid' ? $_ : 'gid', $now->{$_}, $target{$_}) }
         qw(uid gid groups);
     my $sets_groups = "@$groups" ne "@{ $now->{groups} }" || grep { $_ eq 'groups' } @unsure;
