@@ -1,6 +1,7 @@
 use 5.014;
 use warnings;
 
+use Errno qw(ENOENT);
 use Test::More;
 
 use lib 't/lib';
@@ -31,6 +32,7 @@ sub status_of {
     return { map { /\A([^:]+):\s*(.*?)\s*\z/ ? ($1, $2) : () } split /\n/, $said };
 }
 
+my $ENOENT = do { local $! = ENOENT; "$!" };
 my @run_as = (@perl, 'eg/run-as');
 my ($gid) = split ' ', $(;
 
@@ -45,6 +47,9 @@ is(status_of($said)->{NoNewPrivs}, 1, 'run-as: ... with no_new_privs');
 is($status, 7, 'run-as: the status of the program');
 ($status, $said) = run(@run_as, '--no-new-privs', '--', '/no/such/program');
 is($status, 127, 'run-as: no such program');
+is($said, "run-as: /no/such/program: $ENOENT\n", 'run-as: ... said once');
+($status, $said) = run(@run_as, '--caps=', '--no-new-privs', '--', '/bin/cat', '/proc/self/status');
+is($status, 0, 'run-as: an empty list of capabilities') or diag($said);
 ($status, $said) = run(@run_as, '--reuid=4294967295', '--regid=0', '--clear-groups', 'true');
 is($status, 125, 'run-as: a plan that cannot be');
 is($said, qq{setpriv: reuid 4294967295 is neither a user nor a whole number from 0 to 4294967294\n},
