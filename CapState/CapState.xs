@@ -131,7 +131,7 @@ add(lp_any_state self, lp_state_set set, ...)
         Linux::Prctl::FileCaps::add = FILE_CAPS
     PPCODE:
         self.caps.set[set] |= caps_arg(cv, &ST(2), items - 2);
-        keep_state((enum kind)ix, ST(0), &self);
+        keep_state(cv, (enum kind)ix, ST(0), &self);
         XSRETURN(1);
 
 void
@@ -141,7 +141,7 @@ drop(lp_any_state self, lp_state_set set, ...)
         Linux::Prctl::FileCaps::drop = FILE_CAPS
     PPCODE:
         self.caps.set[set] &= ~caps_arg(cv, &ST(2), items - 2);
-        keep_state((enum kind)ix, ST(0), &self);
+        keep_state(cv, (enum kind)ix, ST(0), &self);
         XSRETURN(1);
 
 void
@@ -151,7 +151,7 @@ limit(lp_any_state self, lp_state_set set, ...)
         Linux::Prctl::FileCaps::limit = FILE_CAPS
     PPCODE:
         self.caps.set[set] &= caps_arg(cv, &ST(2), items - 2);
-        keep_state((enum kind)ix, ST(0), &self);
+        keep_state(cv, (enum kind)ix, ST(0), &self);
         XSRETURN(1);
 
 void
@@ -164,7 +164,7 @@ clear(lp_any_state self, ...)
             self = NOTHING;
         for (I32 i = 1; i < items; i++)
             self.caps.set[state_set_arg(cv, (enum kind)ix, ST(i))] = 0;
-        keep_state((enum kind)ix, ST(0), &self);
+        keep_state(cv, (enum kind)ix, ST(0), &self);
         XSRETURN(1);
 
 # ---- the kernel's ----
@@ -246,7 +246,7 @@ effective(lp_file_state self, SV *value = NULL)
             XSRETURN(1);
         }
         self.effective = SvTRUE(value);
-        keep_state(FILE_CAPS, ST(0), &self);
+        keep_state(cv, FILE_CAPS, ST(0), &self);
         XSRETURN(1);
 
 void
@@ -257,7 +257,7 @@ rootid(lp_file_state self, SV *uid = NULL)
             XSRETURN(1);
         }
         self.rootid = (uint32_t)ranged_arg(cv, "uid", uid, LP_MOST_ROOTID);
-        keep_state(FILE_CAPS, ST(0), &self);
+        keep_state(cv, FILE_CAPS, ST(0), &self);
         XSRETURN(1);
 
 # The bytes of the attribute itself, from anywhere: what get and set go through.

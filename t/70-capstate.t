@@ -314,6 +314,21 @@ for my $class (undef, '', 'Linux::Prctl', 'No::Such', $empty, []) {
     is(ref $derived->copy, 'Derived', 'and its copies');
     ok($derived == $CLASS->from_text('cap_kill=p'), 'compares');
 }
+{
+    package Shifty;
+    use overload '""' => sub { ${ $_[0][0] } = $_[0][1]; 'chown' }, fallback => 1;
+}
+for my $junk (undef, 1, 'text', [], {}, \1, sub { }, qr/x/) {
+    my $shown = ref $junk || ($junk // 'undef');
+    for my $method (qw(add drop limit)) {
+        my $state  = $CLASS->from_text('cap_kill=p');
+        my $object = $state;
+        my $shifty = bless [ \$state, $junk ], 'Shifty';
+        like(dies_of(sub { $state->$method(permitted => $shifty) }),
+            qr/\A$method: .* is not a $CLASS\z/, "$method: an argument that makes the object $shown");
+        is("$object", 'cap_kill=p', 'and the object is as it was');
+    }
+}
 is(dies_of(sub { $empty->set_current(1) }), 'Usage: Linux::Prctl::CapState::set_current(self)',
     'too many arguments');
 

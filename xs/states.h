@@ -39,26 +39,34 @@ static HV *S_class_arg(pTHX_ CV *cv, SV *sv)
     croak("%s: %s is not the class %s", function_name(cv), shown(sv), HvNAME(own));
 }
 
+/* What an object holds; anything else is the end. */
+#define state_object(kind, function, sv) S_state_object(aTHX_ kind, function, sv)
+static SV *S_state_object(pTHX_ enum kind kind, const char *function, SV *sv)
+{
+    if (SvROK(sv) && SvOBJECT(SvRV(sv)) && sv_derived_from(sv, kinds[kind].class)
+        && SvPOK(SvRV(sv)) && SvCUR(SvRV(sv)) == kinds[kind].size)
+        return SvRV(sv);
+    croak("%s: %s is not a %s", function, SvAMAGIC(sv) ? "that object" : shown(sv),
+          kinds[kind].class);
+}
+
 #define state_arg(kind, function, sv) S_state_arg(aTHX_ kind, function, sv)
 static lp_state S_state_arg(pTHX_ enum kind kind, const char *function, SV *sv)
 {
     lp_state state;
 
     SvGETMAGIC(sv);
-    if (SvROK(sv) && SvOBJECT(SvRV(sv)) && sv_derived_from(sv, kinds[kind].class)
-        && SvPOK(SvRV(sv)) && SvCUR(SvRV(sv)) == kinds[kind].size) {
-        Zero(&state, 1, lp_state);
-        Copy(SvPVX(SvRV(sv)), (char *)&state, kinds[kind].size, char);
-        return state;
-    }
-    croak("%s: %s is not a %s", function, SvAMAGIC(sv) ? "that object" : shown(sv),
-          kinds[kind].class);
+    Zero(&state, 1, lp_state);
+    Copy(SvPVX(state_object(kind, function, sv)), (char *)&state, kinds[kind].size, char);
+    return state;
 }
 
-#define keep_state(kind, sv, state) S_keep_state(aTHX_ kind, sv, state)
-static void S_keep_state(pTHX_ enum kind kind, SV *sv, const lp_state *state)
+/* Back into the object, if that is still what it was: the text of another argument
+ * can be made by code that puts something else into the caller's variable. */
+#define keep_state(cv, kind, sv, state) S_keep_state(aTHX_ cv, kind, sv, state)
+static void S_keep_state(pTHX_ CV *cv, enum kind kind, SV *sv, const lp_state *state)
 {
-    sv_setpvn(SvRV(sv), (const char *)state, kinds[kind].size);
+    sv_setpvn(state_object(kind, function_name(cv), sv), (const char *)state, kinds[kind].size);
 }
 
 #define same_state(kind, operator, a, b) S_same_state(aTHX_ kind, operator, a, b)
