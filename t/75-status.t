@@ -412,6 +412,40 @@ END
     like($lines[3], qr/\Athreads\(\d+\): No such file .*not mounted/, 'for threads');
 }
 
+# ---- in the middle of reading ----
+
+# A signal handler runs between two operations: after a read, say. So does this.
+{
+    my @perl = ($^X, map { "-I$_" } grep { !ref } @INC);
+    my $code = <<'END';
+        my $handler;
+        BEGIN {
+            *CORE::GLOBAL::sysread = sub (*\$$;$) {
+                my ($file, $text, $count, $offset) = @_;
+                my $got = CORE::sysread $file, $$text, $count, $offset // 0;
+                my $now = $handler;
+                undef $handler;
+                $now->() if $now;
+                return $got;
+            };
+        }
+        use Linux::Prctl::Status;
+        my $other;
+        $handler = sub { $other = Linux::Prctl::Status->of(getppid) };
+        my $me = Linux::Prctl::Status->of($$);
+        print join ' ', map { $_->pid } $me, $other;
+END
+    my $pid = open(my $out, '-|', @perl, '-e', "print qq{\$\$ };$code") // die "fork: $!\n";
+    is(<$out>, "$pid $pid $$", 'a handler that reads another status disturbs nothing');
+    close $out;
+
+    local $ENV{PERLIO} = ':utf8';
+    open $out, '-|', @perl, '-MLinux::Prctl::Status', '-e',
+        'print Linux::Prctl::Status->current->pid == $$ ? "read" : "lost"' or die "fork: $!\n";
+    is(<$out>, 'read', 'nor does a layer that every file gets');
+    close $out;
+}
+
 # ---- bad input ----
 
 for my $pid (0, undef, -1, '', 'abc', '1abc', "1\n", ' 1', '+1', '01', 1.5, 2**31, 2**32, 2**32 + $$, 2**64, 1e300, [], {},

@@ -122,17 +122,16 @@ sub _check_pid {
 }
 
 # The kernel makes the whole of it for one read; more are for very many groups.
+# Nothing here is shared: a signal handler of the program may read in the middle of it.
 my $BLOCK = 65_536;
-my $block;
 
 sub _read {
     my ($path) = @_;
     my $text = "\n";
-    open my $in, '<', $path or return;
+    open my $in, '<:raw', $path or return;
     while (1) {
-        my $got = sysread $in, $block, $BLOCK;
+        my $got = sysread $in, $text, $BLOCK, length $text;
         return if !defined $got;
-        $text .= $block;
         last if $got < $BLOCK;
     }
     return \$text;
