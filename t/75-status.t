@@ -366,6 +366,31 @@ SKIP: {
     is_deeply([ grep { length > 80 } split /\n/, $half ], [], 'within 80 columns');
 }
 
+{
+    my $report_of = sub {
+        my ($name, $tid, @groups) = @_;
+        my $text = "\nName:\t$name\nState:\tt (tracing stop)\nTgid:\t4194303\nPid:\t$tid\n"
+            . "PPid:\t4194301\nThreads:\t99999\nGroups:\t@groups \n";
+        $CLASS->_new(\$text)->report;
+    };
+    my $bytes = "\xff" x 15;
+    my $shown = '\\xff' x 15;
+    for my $name ('x', $bytes, 'a ' x 7, 'w' x 63) {
+        for my $tid (4194302, 4194303) {
+            my $report = $report_of->($name, $tid, 1 .. 3);
+            is_deeply([ grep { length > 80 } split /\n/, $report ], [],
+                "80 columns for the name " . unpack('H*', $name));
+            like($report, qr/tracing stop, 99999 threads, child of 4194301\n/, 'and all is said');
+        }
+    }
+    is((split /^  /m, $report_of->($bytes, 4194302))[0],
+        "4194303 ($shown),\n", 'a long title is folded');
+    like($report_of->('x', 4194303, 1 .. 32), qr/, 31, 32$/m, '32 groups');
+    my $many = $report_of->('x', 4194303, 4294900000 .. 4294965535);
+    like($many, qr/ 4294900031, and\s+65504 more$/m, 'more are counted');
+    cmp_ok(scalar(() = $many =~ /\n/g), '<=', 24, 'one screen all the same');
+}
+
 # ---- /proc that hides ----
 
 sub with_proc {

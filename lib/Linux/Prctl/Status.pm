@@ -401,6 +401,16 @@ sub _list_text {
     return @$list ? join ', ', @$list : 'none';
 }
 
+# A process may have 65536 groups, and a screen has no room for them.
+my $MOST_GROUPS = 32;
+
+sub _groups_text {
+    my ($groups) = @_;
+    my $more = @$groups - $MOST_GROUPS;
+    return _list_text($groups) if $more <= 0;
+    return join(', ', @$groups[ 0 .. $MOST_GROUPS - 1 ]) . ", and $more more";
+}
+
 # What is usual: root has everything, anyone else nothing, and nobody has more than
 # the kernel gives at login.
 sub _usual_set {
@@ -429,7 +439,7 @@ sub _report_lines {
         my $text = _ids_text($fact->{$ids});
         push @lines, [ $ids, $text, $text !~ /,/ ];
     }
-    push @lines, [ groups => _list_text($fact->{groups}), 1 ] if $fact->{groups};
+    push @lines, [ groups => _groups_text($fact->{groups}), 1 ] if $fact->{groups};
     push @lines, map { [ $_, _set_text($fact->{caps}{$_}), _usual_set($fact, $_) ] }
         grep { $fact->{caps}{$_} } @SETS;
     push @lines, [ securebits => _list_text($fact->{securebits}), !@{ $fact->{securebits} } ]
@@ -454,9 +464,14 @@ sub _report_line {
 sub _report_title {
     my ($fact) = @_;
     my $name = $fact->{name} =~ s/([^ -~])/sprintf '\\x%02x', ord $1/gre;
-    my $thread = $fact->{tid} == $fact->{pid} ? '' : ", thread $fact->{tid}";
+    my $leader = $fact->{tid} == $fact->{pid};
     my $count  = $fact->{threads} == 1 ? '1 thread' : "$fact->{threads} threads";
-    return "$fact->{pid} ($name)$thread: $fact->{state}, $count, child of $fact->{ppid}\n";
+    my @parts  = (
+        "$fact->{pid} ($name)" . ($leader ? ':' : ','),
+        ($leader ? '' : "thread $fact->{tid}: ")
+            . "$fact->{state}, $count, child of $fact->{ppid}"
+    );
+    return join(length "@parts" > $WIDTH ? "\n    " : ' ', @parts) . "\n";
 }
 
 sub _report {
