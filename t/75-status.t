@@ -167,7 +167,7 @@ SKIP: {
     is($! + 0, ESRCH, 'and $!');
 }
 SKIP: {
-    skip 'S10: no groups or ids to change here', 3
+    skip 'S10: no groups or ids to change here', 4
         if !cap_effective->has('setuid', 'setgid') || in_child { !POSIX::setgid(1) };
     my ($pid, $let_go) = waiting(sub {
         $) = '7 7 8 9';
@@ -176,9 +176,11 @@ SKIP: {
     my $status = $CLASS->of($pid);
     is_deeply($status->as_hash, from_proc("/proc/$pid/status"), 'other ids and groups');
     my $diff = $me->diff($status);
+    is(JSON::PP->new->encode([ @{ $diff->{uid}{fs} }{qw(from to)} ]), '[0,1000]',
+        'diff: ids are numbers');
     is_deeply($diff->{uid}, { map { $_ => { from => 0, to => 1000 } } qw(effective fs) },
         'diff: ids by slot');
-    is_deeply($diff->{groups}{gained}, [ 7, 8, 9 ], 'diff: groups');
+    is(JSON::PP->new->encode($diff->{groups}{gained}), '[7,8,9]', 'diff: groups, as numbers');
     $let_go->();
 }
 SKIP: {
@@ -258,17 +260,21 @@ is(scalar $CLASS->threads($$), 1, 'counted');
 is_deeply([ $CLASS->out_of_step($$) ], [], 'in step with itself');
 
 SKIP: {
-    skip 'this perl has no threads', 10 if !eval { require threads; require Thread::Queue; 1 };
+    skip 'this perl has no threads', 11 if !eval { require threads; require Thread::Queue; 1 };
     my $result = in_child {
         no warnings 'Linux::Prctl::threads';
         my ($ready, $end) = map { Thread::Queue->new } 1, 2;
         my $odd = threads->create(sub {
             set_name('odd one');
             set_no_new_privs(1);
+            my ($own_tid) = readlink('/proc/thread-self') =~ /(\d+)\z/;
+            my @own = map { join ' ', sort keys %{ $_->as_hash } } $CLASS->of($own_tid), $CLASS->of($$);
+            $ready->enqueue(join '; ', @own);
             my $text = "$$ " . join ' ', map { $CLASS->current->$_ } qw(pid tid name);
             $ready->enqueue((readlink('/proc/thread-self') =~ /(\d+)\z/), $text);
             $end->dequeue;
         });
+        my $own = $ready->dequeue;
         my ($tid, $text) = ($ready->dequeue, $ready->dequeue);
         my $even = threads->create(sub {
             $ready->enqueue(readlink('/proc/thread-self') =~ /(\d+)\z/);
@@ -290,6 +296,7 @@ SKIP: {
             by_both  => $of->as_hash,
             odd      => [ map { $_->tid } $CLASS->out_of_step($$) ],
             tid      => $tid,
+            own      => $own,
             elsewhere => dies_of(sub { $CLASS->of(getppid, $tid) }),
             proc     => from_proc("/proc/$$/task/$tid/status"),
             nnp      => from_proc('/proc/thread-self/status')->{no_new_privs},
@@ -306,6 +313,8 @@ SKIP: {
     delete @{ $result->{$_} }{qw(state)} for qw(by_tid by_both proc);
     is_deeply($result->{by_both}, $result->{proc}, 'is what /proc says');
     is_deeply($result->{by_tid}, $result->{by_both}, 'of(tid) is the same');
+    is($result->{own}, join('; ', "@{[ sort @KEYS, @OWN_KEYS ]}", "@KEYS"),
+        'a thread by its id alone: what it knows of itself; not of the leader');
     is_deeply($result->{odd}, $result->{nnp} ? [] : [ $result->{tid} ],
         'out_of_step: who has no_new_privs alone');
     like($result->{elsewhere}, qr/\Aof\(\d+, \d+\): No such process\z/, "another process's thread");

@@ -189,13 +189,15 @@ sub of {
     my $errno = $! + 0;
     my $text = _read('/proc/' . join('/task/', @ids) . '/status')
         // _lost('of(' . join(', ', @ids) . ')', $!, @ids);
-    my $self = $class->_new($text, $ids[0] == $$ && _is_me($ids[-1]) ? _own() : ());
+    my $self = $class->_new($text, _is_me($text, $ids[-1]) ? _own() : ());
     $! = $errno;
     return $self;
 }
 
+# Which process it is of says the text; only for the own one is the thread to be asked.
 sub _is_me {
-    my ($tid) = @_;
+    my ($text, $tid) = @_;
+    return 0 if index($$text, "\nTgid:\t$$\n") < 0;
     my $link = readlink '/proc/thread-self';
     return defined $link && $link =~ m{/([0-9]+)\z} && $1 == $tid;
 }
@@ -328,20 +330,23 @@ my @IDS     = qw(uid gid);
 my @SCALARS = qw(no_new_privs seccomp seccomp_filters tracer dumpable keepcaps pdeathsig subreaper
     timerslack);
 
+# What is compared as text is text from then on, to a JSON encoder before perl 5.36: so
+# copies are compared, and what is given away stays a number.
+sub _not_in {
+    my ($others, $list) = @_;
+    my %other = map { my $copy = $_; ($copy => 1) } @$others;
+    return [ grep { my $copy = $_; !exists $other{$copy} } @$list ];
+}
+
 sub _diff_lists {
     my ($from, $to) = @_;
-    my %in_from = map { $_ => 1 } @$from;
-    my %in_to   = map { $_ => 1 } @$to;
-    my %diff    = (
-        gained => [ grep { !$in_from{$_} } @$to ],
-        lost   => [ grep { !$in_to{$_} } @$from ],
-    );
+    my %diff = (gained => _not_in($from, $to), lost => _not_in($to, $from));
     return @{ $diff{gained} } || @{ $diff{lost} } ? \%diff : undef;
 }
 
 sub _diff_scalars {
     my ($from, $to) = @_;
-    return $from eq $to ? undef : { from => $from, to => $to };
+    return $_[0] eq $_[1] ? undef : { from => $from, to => $to };
 }
 
 # The keys of two hashes that differ. What one of them does not know is no difference.
