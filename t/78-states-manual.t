@@ -5,6 +5,7 @@ use File::Temp;
 use Linux::Prctl qw(:all);
 use Linux::Prctl::FileCaps;
 use Linux::Prctl::Status;
+use Module::Metadata ();
 use Test::More;
 
 use lib 't/lib';
@@ -74,6 +75,8 @@ cmp_ok($examples{run}, '>', 4, "$examples{run} examples ran");
 
 for my $class (map { "Linux::Prctl::$_" } qw(CapState FileCaps Status)) {
     is($class->VERSION, Linux::Prctl->VERSION, "$class has the version of the distribution");
+    my $file = $class =~ s{::}{/}gr . '.pm';
+    is(Module::Metadata->new_from_file($INC{$file})->version, Linux::Prctl->VERSION, 'as CPAN tools read it');
 }
 
 done_testing;

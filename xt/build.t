@@ -130,6 +130,9 @@ is_deeply($meta->{license}, ['perl_5'], 'META: the licence');
 is($meta->{prereqs}{runtime}{requires}{perl}, '5.014', 'META: the least perl');
 is_deeply([ sort keys %{ $meta->{prereqs} } ], [qw(build configure develop runtime test)],
     'META: prerequisites by phase');
+is(eval { version->parse($meta->{provides}{"Linux::Prctl$_"}{version}) },
+    version->parse($meta->{version}), "META: Linux::Prctl$_ for the index")
+    for '', qw(::CapState ::FileCaps ::Status);
 ok($meta->{resources}{$_}, "META: resources: $_") for qw(bugtracker homepage license);
 
 # libpsx cannot live in a module that is loaded at run time.

@@ -3,6 +3,7 @@ package Linux::Prctl::FileCaps;
 use 5.014;
 use warnings;
 
+use Linux::Prctl (); our $VERSION = $Linux::Prctl::VERSION;    # CPAN tools run this line alone
 use Linux::Prctl::CapState ();    # whose object file has the methods
 use overload
     '""'     => 'to_text',
@@ -10,7 +11,5 @@ use overload
     '=='     => '_equal',
     '!='     => '_unequal',
     fallback => 1;
-
-our $VERSION = $Linux::Prctl::VERSION;
 
 1;

@@ -4,9 +4,7 @@ use 5.014;
 use warnings;
 
 use Errno qw(EACCES ENOENT EPERM ESRCH);
-use Linux::Prctl ();
-
-our $VERSION = $Linux::Prctl::VERSION;
+use Linux::Prctl (); our $VERSION = $Linux::Prctl::VERSION;    # CPAN tools run this line alone
 
 my $MOST_PID = 2**31 - 1;
 
