@@ -283,16 +283,16 @@ SKIP: {
     is($wrong, 0, "random attributes: the kernel took $taken and refused $refused");
 }
 
-# A kernel that says that it did what it did not.
+# A kernel that says that it did what it did not, or says no.
 sub with_lies {
-    my ($code) = @_;
+    my ($code, $errno, @jumps) = @_;
     return in_child {
         set_no_new_privs(1);
-        # struct sock_filter: load the number; these calls answer 0; all else is allowed
-        my @jumps = sort { $a <=> $b } values %$calls;
+        # struct sock_filter: load the number; these calls fail; all else is allowed
+        @jumps = sort { $a <=> $b } values %$calls if !@jumps;
         my $filter = pack 'SCCL', 0x20, 0, 0, 0;
         $filter .= pack 'SCCL', 0x15, $#jumps - $_ + 1, 0, $jumps[$_] for 0 .. $#jumps;
-        $filter .= pack('SCCL', 0x06, 0, 0, 0x7fff0000) . pack 'SCCL', 0x06, 0, 0, 0x00050000;
+        $filter .= pack('SCCL', 0x06, 0, 0, 0x7fff0000) . pack 'SCCL', 0x06, 0, 0, 0x00050000 | ($errno // 0);
         set_seccomp(SECCOMP_MODE_FILTER, $filter) == 0 or die "seccomp: $!\n";
         dies_of($code);
     };
@@ -309,6 +309,13 @@ SKIP: {
         like(with_lies(sub { $some->set($target) }),
             qr/\Aset\(.*\): Input\/output error \(the file has none afterwards\)\z/,
             "S12: set by $by that did nothing");
+    }
+    for my $target ($file, $handle) {
+        my $by = ref $target ? 'handle' : 'path';
+        my $number = $calls->{ ref $target ? 'fsetxattr' : 'setxattr' } + 3;    # the same with get
+        like(with_lies(sub { $CLASS->get($target) }, EINVAL, $number),
+            qr/\Aget\(.*\): Invalid argument \(its attribute is malformed, or of version 1/,
+            "S12: get by $by of what the kernel hides");
     }
     my $other = $CLASS->from_text('cap_kill=p');
     $other->set($file);
@@ -417,6 +424,9 @@ SKIP: {
     is(join('', as_root_of_nobody('Linux::Prctl::FileCaps->from_text("cap_chown=ep")->set($ARGV[0]); '
                 . $get, $theirs)),
         'cap_chown=ep', 'S9: set and get inside');
+    like(join('', as_root_of_nobody('eval { Linux::Prctl::FileCaps->from_text("cap_kill=ep rootid=1000")'
+                . '->set($ARGV[0]) }; print $@', $theirs)),
+        qr/\): Invalid argument \(this user namespace has no such root id\)/, 'S9: not for a stranger');
     is($CLASS->get($theirs) . '', "cap_chown=ep rootid=$NOBODY", 'S9: have a root id outside');
     $CLASS->from_text("cap_kill=ep rootid=$NOBODY")->set($file);
     is(join('', as_root_of_nobody($get, $file)), 'cap_kill=ep', 'S9: set outside for that root');

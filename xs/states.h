@@ -324,6 +324,12 @@ static void S_file_failed(pTHX_ CV *cv, const struct lp_file *file,
     case LP_FILE_MALFORMED:
         sv_catpvf(text, " (%" SVf ")", SVfARG(malformation_text(&failure->malformation)));
         break;
+    case LP_FILE_UNREADABLE:
+        sv_catpvs(text, " (its attribute is malformed, or of version 1 and this kernel hides it)");
+        break;
+    case LP_FILE_NO_SUCH_ROOT:
+        sv_catpvs(text, " (this user namespace has no such root id)");
+        break;
     case LP_FILE_OTHERWISE:
         if (failure->none_found)
             sv_catpvs(text, " (the file has none afterwards)");

@@ -278,7 +278,7 @@ static int get(const struct opened *opened, struct lp_file_caps *caps,
         return 0;
     }
     if (length < 0)
-        return refused(opened, failure);
+        return errno == EINVAL ? fail(failure, LP_FILE_UNREADABLE) : refused(opened, failure);
     if (lp_file_caps_from_attribute(bytes, (size_t)length, caps, &failure->malformation) != 0)
         return fail(failure, LP_FILE_MALFORMED);
     return 1;
@@ -293,7 +293,8 @@ static int set(const struct opened *opened, struct lp_file_caps *caps,
 
     if ((opened->ours ? setxattr(opened->name, ATTRIBUTE, bytes, length, 0)
                       : fsetxattr(opened->fd, ATTRIBUTE, bytes, length, 0)) != 0)
-        return refused(opened, failure);
+        return errno == EINVAL && caps->rootid ? fail(failure, LP_FILE_NO_SUCH_ROOT)
+                                               : refused(opened, failure);
     found = get(opened, &failure->found, failure);
     if (found == 1 && lp_same_file_caps(caps, &failure->found))
         return 0;

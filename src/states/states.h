@@ -85,6 +85,8 @@ enum lp_file_trouble {
     LP_FILE_IRREGULAR,   /* not a regular file: mode */
     LP_FILE_NO_PROC,     /* a path needs /proc */
     LP_FILE_MALFORMED,
+    LP_FILE_UNREADABLE,  /* malformed, says the kernel, or of version 1 */
+    LP_FILE_NO_SUCH_ROOT, /* no such id in this user namespace */
     LP_FILE_OTHERWISE    /* what was read back is not what was written */
 };
 
