@@ -138,6 +138,10 @@ SKIP: {
     is($status, 1, 'whatcan of what is not there fails');
     like($errors, qr{\Awhatcan: Can't stat \Q$dir\E/nowhere: No such file or directory\n\z}, 'and says so');
     is_deeply($lines, [], 'and nothing else');
+    ($lines, $errors, $status) = run(eg('whatcan'), "$dir/link");
+    is($status, 1, 'whatcan of a symbolic link fails');
+    is($errors, "whatcan: $dir/link is a symbolic link: name what it leads to\n", 'and says so');
+
     ($lines, $errors, $status) = run(eg('whatcan'));
     is($errors, "usage: whatcan FILE...\n", 'whatcan of nothing');
     isnt($status, 0, 'fails');
