@@ -770,6 +770,7 @@ names(lp_set self)
             method_refused(cv, self, errno);
         if (self == LP_SECURE)
             raised &= LP_BIT(LP_SECUREBITS) - 1;
+        HOW_MANY(raised);
         EXTEND(SP, LP_CAPS);
         EXTEND_MORTAL(LP_CAPS); /* room for all at once: mPUSHs asks for each */
         for (; raised; raised &= raised - 1) {

@@ -108,6 +108,7 @@ names(lp_any_state self, lp_state_set set)
     PREINIT:
         uint64_t rest;
     PPCODE:
+        HOW_MANY(self.caps.set[set]);
         EXTEND(SP, LP_CAPS);
         for (rest = self.caps.set[set]; rest; rest &= rest - 1)
             mPUSHs(newSVpv(cap_text((unsigned)__builtin_ctzll(rest)), 0));

@@ -41,6 +41,7 @@ for my $set (sort keys %set) {
         "$set: has not what the kernel does not know") if $last < 62;
     is(scalar(privileged { some(); $set{$set}->has() ? 1 : 0 }), 1, "$set: has() of nothing");
     is(scalar(privileged { some(); scalar(() = $set{$set}->names) }), scalar(named($mask)), "$set: as many");
+    is(scalar(privileged { some(); scalar $set{$set}->names }), scalar(named($mask)), "$set: in scalar context, how many");
 }
 is_deeply([ privileged { raw_prctl(28, bit(0, 9)); (securebits->names, securebits->has('noroot') ? 1 : 0,
             securebits->has('noroot', 'keep_caps') ? 1 : 0) } ],

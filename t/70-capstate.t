@@ -50,6 +50,7 @@ is($state->add(effective => 'chown', 'CAP_KILL', 'cap_bpf', 8, 'cap_41', '63'),
 is_deeply([ $state->names('effective') ], [qw(chown kill setpcap bpf 41 63)],
     'names, in order, numbers where there is no name');
 is_deeply([ $state->names('permitted') ], [], 'the other sets are as they were');
+is(scalar $state->names('effective'), 6, 'in scalar context, how many');
 ok($state->has(effective => qw(Chown KILL 41)), 'has all of them');
 ok(!$state->has(effective => qw(chown setuid)), 'has not all of them');
 ok(!$state->has(permitted => 'chown'), 'not in another set');

@@ -227,6 +227,15 @@ static const char *S_string_or_null_arg(pTHX_ CV *cv, const char *argument, SV *
     return SvOK(sv) ? c_string_of(cv, argument, sv) : NULL;
 }
 
+/* ---- lists of capabilities ---- */
+
+/* In scalar context a list would be its last name: say how many there are. */
+#define HOW_MANY(mask)                                                              \
+    STMT_START {                                                                    \
+        if (GIMME_V == G_SCALAR)                                                    \
+            XSRETURN_IV(__builtin_popcountll(mask));                                \
+    } STMT_END
+
 /* ---- what is lowered or raised, for the reason of a refusal ---- */
 
 static struct lp_write one_cap(enum lp_set set, unsigned long cap, bool raise)
