@@ -40,12 +40,15 @@ sub unimport {
 }
 
 # The rest of it is loaded when it is called for the first time.
+my $setpriv;
+
 sub setpriv {
-    if (!defined &Linux::Prctl::Setpriv::setpriv) {
+    $setpriv //= do {
         local ($!, $@);
         require Linux::Prctl::Setpriv;
-    }
-    goto &Linux::Prctl::Setpriv::setpriv;
+        \&Linux::Prctl::Setpriv::setpriv;
+    };
+    return &$setpriv;    # with these arguments
 }
 
 # What does the calling statement want done with a warning of a category? 0:

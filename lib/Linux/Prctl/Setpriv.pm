@@ -25,7 +25,7 @@ my %OPTIONS = map { $_ => 1 } qw(
 
 sub setpriv {
     my $errno  = $! + 0;
-    my $option = _options(@_);
+    my $option = &_options;    # with these arguments
     my $plan   = _plan($option);
     my $result = $option->{dry_run} ? _show($plan) : _apply($plan);
     $! = $errno;
