@@ -908,6 +908,22 @@ _cap(SV *name)
     OUTPUT:
         RETVAL
 
+# The set of a list of capabilities or of securebits, or undef where one is unknown.
+
+SV *
+_named_caps(AV *names)
+    ALIAS:
+        _named_caps = LP_EFFECTIVE
+        _named_securebits = LP_SECURE
+    PREINIT:
+        uint64_t mask;
+    CODE:
+        if (!named_bits((enum lp_set)ix, names, &mask))
+            XSRETURN_UNDEF;
+        RETVAL = new_mask(mask);
+    OUTPUT:
+        RETVAL
+
 # The ids of a kind (uid, gid) that are not mapped; undef where there is no /proc.
 
 void

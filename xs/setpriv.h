@@ -188,6 +188,26 @@ static uint64_t S_entry_mask(pTHX_ HV *hash, const char *name)
     return mask;
 }
 
+/* The bits of these names, unless one of them is unknown, here or to the kernel. */
+#define named_bits(set, names, mask) S_named_bits(aTHX_ set, names, mask)
+static bool S_named_bits(pTHX_ enum lp_set set, AV *names, uint64_t *mask)
+{
+    *mask = 0;
+    for (I32 i = 0; i <= av_len(names); i++) {
+        SV **name = av_fetch(names, i, 0);
+        int bit;
+
+        if (!name)
+            return false;
+        SvGETMAGIC(*name);
+        bit = bit_number(set, *name);
+        if (bit < 0 || (set != LP_SECURE && lp_supported_cap((unsigned)bit) != LP_YES))
+            return false;
+        *mask |= LP_BIT(bit);
+    }
+    return true;
+}
+
 /* Memory that lives as long as the call. */
 #define scratch(bytes) S_scratch(aTHX_ bytes)
 static void *S_scratch(pTHX_ size_t bytes)

@@ -10,6 +10,8 @@ use Linux::Prctl ();
 # A set of capabilities or securebits is a string of 64 bits here: the operators &, |
 # and ~ work on all of it, and not every perl has numbers of 64 bits.
 my $NONE    = "\0" x 8;
+my $KEEP_CAPS = _named_securebits(['keep_caps']);
+my $NOROOT    = _named_securebits(['noroot']);
 my $MOST_ID = 4294967294;
 my $NO_ID   = 4294967295;
 my $EPERM   = 1;
@@ -17,7 +19,7 @@ my $ESRCH   = 3;
 
 my @SETS    = qw(effective permitted inheritable bounding ambient);
 my @SLOTS   = qw(real effective saved fs);
-my %OPTIONS = map { $_ => 1 } qw(
+my @OPTIONS = qw(
     ruid euid reuid rgid egid regid clear_groups keep_groups init_groups groups
     inh_caps ambient_caps bounding_set caps securebits no_new_privs pdeathsig
     on_failure dry_run
@@ -47,20 +49,22 @@ sub _options {
     _die('Usage: setpriv(option => value, ...)') if @_ % 2;
     no warnings qw(uninitialized);    # an option may be undef
     my %option = @_;
-    if (grep { !$OPTIONS{$_} } keys %option or keys %option < @_ / 2) {
+    if (@_ != 2 * grep { exists $option{$_} } @OPTIONS) {
         my %seen;
         for my $name (map { $_[ 2 * $_ ] } 0 .. $#_ / 2) {
-            _die('there is no option ' . _shown($name)) if !defined $name || !$OPTIONS{$name};
+            _die('there is no option ' . _shown($name)) if !defined $name || !grep { $_ eq $name } @OPTIONS;
             _die("$name is given twice") if $seen{$name}++;
         }
     }
-    my $failure = exists $option{on_failure} ? $option{on_failure} : 'die';
-    _die('on_failure ' . _shown($failure) . ' is neither "die" nor "exit"')
-        if !defined $failure || ($failure ne 'die' && $failure ne 'exit');
-    for my $kind (qw(uid gid)) {
-        my ($half) = grep { exists $option{$_} } "r$kind", "e$kind";
-        _die("re$kind and $half contradict each other")
-            if defined $half && exists $option{"re$kind"};
+    if (exists $option{on_failure}) {
+        my $failure = $option{on_failure};
+        _die('on_failure ' . _shown($failure) . ' is neither "die" nor "exit"')
+            if !defined $failure || ($failure ne 'die' && $failure ne 'exit');
+    }
+    for my $half (qw(ruid euid rgid egid)) {
+        next if !exists $option{$half};
+        my $both = 're' . substr $half, 1;
+        _die("$both and $half contradict each other") if exists $option{$both};
     }
     return \%option;
 }
@@ -212,8 +216,10 @@ sub _cap_mask {
 
 sub _list {
     my ($option, $names) = @_;
-    my $mask = $NONE;
-    $mask |= _cap_mask($option, $_) for @$names;
+    my $mask = _named_caps($names);
+    return $mask if defined $mask;
+    $mask = $NONE;
+    $mask |= _cap_mask($option, $_) for @$names;    # it dies of one of them
     return $mask;
 }
 
@@ -286,15 +292,15 @@ sub _caps {
 
 sub _securebits {
     my ($option, $now) = @_;
-    my $keep_caps = _mask(_securebit('keep_caps'));
-    return $now & ~$keep_caps if !exists $option->{securebits};
-    my @bits;
-    for my $name (@{ _array('securebits', $option->{securebits}) }) {
-        push @bits, _securebit($name) // _die('securebits: Unknown secbit: ' . _shown($name));
+    return $now & ~$KEEP_CAPS if !exists $option->{securebits};
+    my $names  = _array('securebits', $option->{securebits});
+    my $wanted = _named_securebits($names);
+    if (!defined $wanted) {
+        my ($unknown) = grep { !defined _securebit($_) } @$names;
+        _die('securebits: Unknown secbit: ' . _shown($unknown));
     }
-    my $wanted = _mask(@bits);
     _die('securebits: keep_caps is always off afterwards, and an exec would clear it anyway')
-        if ($wanted & $keep_caps) ne $NONE;
+        if ($wanted & $KEEP_CAPS) ne $NONE;
     return $wanted;
 }
 
@@ -321,8 +327,8 @@ sub _told {
 sub _check_root {
     my ($start, $target) = @_;
     return if ($start->{permitted} & ~$target->{permitted}) eq $NONE;
+    return if $target->{no_new_privs} || ($target->{securebits} & $NOROOT) ne $NONE;
     return if !grep { $_ == 0 } @{ $target->{uid} };
-    return if $target->{no_new_privs} || vec $target->{securebits}, _securebit('noroot'), 1;
     my $back = ($target->{bounding} | $target->{inheritable}) & ~$target->{permitted};
     return if $back eq $NONE;
     return _die('uid 0 stays, and the next exec would give back ' . _and(_cap_names($back))
