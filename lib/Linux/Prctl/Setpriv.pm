@@ -61,11 +61,6 @@ sub _options {
         _die('on_failure ' . _shown($failure) . ' is neither "die" nor "exit"')
             if !defined $failure || ($failure ne 'die' && $failure ne 'exit');
     }
-    for my $half (qw(ruid euid rgid egid)) {
-        next if !exists $option{$half};
-        my $both = 're' . substr $half, 1;
-        _die("$both and $half contradict each other") if exists $option{$both};
-    }
     return \%option;
 }
 
@@ -129,13 +124,24 @@ sub _is_unsure {
 # what is effective, as with setpriv(1).
 sub _ids {
     my ($option, $kind, $now) = @_;
-    my @named = grep { exists $option->{$_} } "re$kind", "r$kind", "e$kind";
-    return ($now, 0) if !@named;
-    my %id = map { $_ => _id($_, $option->{$_}, $kind) } @named;
-    _check_mapped($_, $kind, $id{$_}) for @named;
-    my $real      = $id{"r$kind"} // $id{"re$kind"} // $now->[0];
-    my $effective = $id{"e$kind"} // $id{"re$kind"} // $now->[1];
-    return ([ $real, $effective, $effective, $effective ], 1);
+    if (exists $option->{"re$kind"}) {
+        my $half = exists $option->{"r$kind"} ? "r$kind" : "e$kind";
+        _die("re$kind and $half contradict each other") if exists $option->{$half};
+        my $id = _mapped_id("re$kind", $option, $kind);
+        return ([ $id, $id, $id, $id ], 1);
+    }
+    my ($real, $effective)
+        = map { exists $option->{$_} ? _mapped_id($_, $option, $kind) : undef } "r$kind", "e$kind";
+    return ($now, 0) if !defined $real && !defined $effective;
+    $effective //= $now->[1];
+    return ([ $real // $now->[0], $effective, $effective, $effective ], 1);
+}
+
+sub _mapped_id {
+    my ($name, $option, $kind) = @_;
+    my $id = _id($name, $option->{$name}, $kind);
+    _check_mapped($name, $kind, $id);
+    return $id;
 }
 
 # ---- groups ----
