@@ -924,6 +924,28 @@ _named_caps(AV *names)
     OUTPUT:
         RETVAL
 
+bool
+_is_string(SV *value)
+    CODE:
+        SvGETMAGIC(value);
+        RETVAL = is_string(value);
+    OUTPUT:
+        RETVAL
+
+# The id of a kind (uid, gid) with this name or number, or undef.
+
+UV
+_id(lp_string kind, SV *value)
+    PREINIT:
+        uint32_t id;
+    CODE:
+        SvGETMAGIC(value);
+        if (!id_of(*kind == 'u', value, &id))
+            XSRETURN_UNDEF;
+        RETVAL = id;
+    OUTPUT:
+        RETVAL
+
 # The ids of a kind (uid, gid) that are not mapped; undef where there is no /proc.
 
 void

@@ -208,6 +208,82 @@ static bool S_named_bits(pTHX_ enum lp_set set, AV *names, uint64_t *mask)
     return true;
 }
 
+/* Not a reference, unless it has a string to offer. */
+#define is_string(value) S_is_string(aTHX_ value)
+static bool S_is_string(pTHX_ SV *value)
+{
+    if (!SvROK(value))
+        return SvOK(value);
+    return SvAMAGIC(value)
+           && gv_fetchmethod_autoload(SvSTASH(SvRV(value)), "(\"\"", FALSE) != NULL;
+}
+
+/* A user or a group by its name. One whose id is that of none is none. */
+#define named_id(user, value, id) S_named_id(aTHX_ user, value, id)
+static bool S_named_id(pTHX_ bool user, SV *value, uint32_t *id)
+{
+    STRLEN length;
+    const char *name = SvPV_nomg(value, length);
+    const struct passwd *passwd;
+    const struct group *group;
+
+    if (SvUTF8(value)) {
+        SV *bytes = newSVpvn_flags(name, length, SVs_TEMP | SVf_UTF8);
+
+        if (!sv_utf8_downgrade(bytes, TRUE))
+            return false;
+        name = SvPV(bytes, length);
+    }
+    if (!length || memchr(name, '\0', length))
+        return false;
+    if (user) {
+        passwd = getpwnam(name);
+        *id = passwd ? passwd->pw_uid : UINT32_MAX;
+    } else {
+        group = getgrnam(name);
+        *id = group ? group->gr_gid : UINT32_MAX;
+    }
+    return *id <= MOST_ID;
+}
+
+/* A number with a minus, a blank or a leading zero is none. */
+#define plain_id(value, id) S_plain_id(aTHX_ value, id)
+static bool S_plain_id(pTHX_ SV *value, uint32_t *id)
+{
+    STRLEN length;
+    const char *text = SvPV_nomg(value, length);
+    const char *end = text + length;
+    unsigned long number = 0;
+
+    text += text < end && *text == '+';
+    if (text == end || end - text > 10 || (*text == '0' && end - text > 1))
+        return false;
+    for (; text < end; text++) {
+        unsigned digit = (unsigned)(*text - '0');
+
+        if (digit > 9 || number > (MOST_ID - digit) / 10)
+            return false;
+        number = 10 * number + digit;
+    }
+    *id = (uint32_t)number;
+    return true;
+}
+
+/* A name comes before a number, as with chown(1) and setpriv(1). */
+#define id_of(user, value, id) S_id_of(aTHX_ user, value, id)
+static bool S_id_of(pTHX_ bool user, SV *value, uint32_t *id)
+{
+    if (!is_string(value))
+        return false;
+    if (SvROK(value)) { /* ask it once */
+        STRLEN length;
+        const char *text = SvPV_nomg(value, length);
+
+        value = newSVpvn_flags(text, length, SVs_TEMP | SvUTF8(value));
+    }
+    return named_id(user, value, id) || plain_id(value, id);
+}
+
 /* Memory that lives as long as the call. */
 #define scratch(bytes) S_scratch(aTHX_ bytes)
 static void *S_scratch(pTHX_ size_t bytes)

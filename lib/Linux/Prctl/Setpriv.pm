@@ -71,33 +71,9 @@ sub _and {
     return @words ? join(', ', @words) . " and $last" : $last;
 }
 
-# Not a reference, unless it has a string to offer.
-sub _is_string {
-    my ($value) = @_;
-    return defined $value if !ref $value;
-    require overload;
-    return overload::Method($value, '""');
-}
-
 # ---- ids ----
 
 my %WHAT = (uid => 'user', gid => 'group');
-
-# A name comes before a number, as with chown(1) and setpriv(1); a number with a
-# sign is nothing but a number.
-sub _id {
-    my ($option, $value, $kind) = @_;
-    if (_is_string($value)) {
-        my $text = "$value";
-        if (length $text && index($text, "\0") < 0 && utf8::downgrade($text, 1)) {
-            my $id = $kind eq 'uid' ? getpwnam $text : getgrnam $text;
-            return $id if defined $id && $id <= $MOST_ID;
-        }
-        return $text + 0 if $text =~ /\A\+?(?:0|[1-9][0-9]{0,9})\z/ && $text <= $MOST_ID;
-    }
-    return _die("$option " . _shown($value)
-            . " is neither a $WHAT{$kind} nor a whole number from 0 to $MOST_ID");
-}
 
 sub _check_mapped {
     my ($option, $kind, @ids) = @_;
@@ -139,9 +115,15 @@ sub _ids {
 
 sub _mapped_id {
     my ($name, $option, $kind) = @_;
-    my $id = _id($name, $option->{$name}, $kind);
+    my $id = _id($kind, $option->{$name}) // _die_of_id($name, $option->{$name}, $kind);
     _check_mapped($name, $kind, $id);
     return $id;
+}
+
+sub _die_of_id {
+    my ($option, $value, $kind) = @_;
+    return _die("$option " . _shown($value)
+            . " is neither a $WHAT{$kind} nor a whole number from 0 to $MOST_ID");
 }
 
 # ---- groups ----
@@ -169,7 +151,7 @@ sub _groups {
 
 sub _named_groups {
     my ($groups) = @_;
-    return [ map { _id('groups', $_, 'gid') } @{ _array('groups', $groups) } ];
+    return [ map { _id('gid', $_) // _die_of_id('groups', $_, 'gid') } @{ _array('groups', $groups) } ];
 }
 
 sub _groups_of_user {
