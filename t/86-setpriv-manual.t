@@ -24,7 +24,7 @@ my $code = do {
     local $/;
     <$source>;
 };
-my ($options) = $code =~ /my %OPTIONS = .*?qw\(\s*(.*?)\s*\)/s;
+my ($options) = $code =~ /my \@OPTIONS = qw\(\s*(.*?)\s*\)/s;
 my ($section) = $pod =~ /^=head1 OPTIONS\n(.*?)^=head1/ms;
 my @documented = map { split /, / } $section =~ /^=item (.+)$/mg;
 is_deeply([ sort @documented ], [ sort split ' ', $options ], 'every option has its item, and nothing else has');

@@ -9,13 +9,13 @@ use Linux::Prctl ();
 
 # A set of capabilities or securebits is a string of 64 bits here: the operators &, |
 # and ~ work on all of it, and not every perl has numbers of 64 bits.
-my $NONE    = "\0" x 8;
+my $NONE      = "\0" x 8;
 my $KEEP_CAPS = _named_securebits(['keep_caps']);
 my $NOROOT    = _named_securebits(['noroot']);
-my $MOST_ID = 4294967294;
-my $NO_ID   = 4294967295;
-my $EPERM   = 1;
-my $ESRCH   = 3;
+my $MOST_ID   = 4294967294;
+my $NO_ID     = 4294967295;
+my $EPERM     = 1;
+my $ESRCH     = 3;
 
 my @SETS    = qw(effective permitted inheritable bounding ambient);
 my @SLOTS   = qw(real effective saved fs);
@@ -52,7 +52,8 @@ sub _options {
     if (@_ != 2 * grep { exists $option{$_} } @OPTIONS) {
         my %seen;
         for my $name (map { $_[ 2 * $_ ] } 0 .. $#_ / 2) {
-            _die('there is no option ' . _shown($name)) if !defined $name || !grep { $_ eq $name } @OPTIONS;
+            _die('there is no option ' . _shown($name))
+                if !defined $name || !grep { $_ eq $name } @OPTIONS;
             _die("$name is given twice") if $seen{$name}++;
         }
     }
@@ -151,7 +152,8 @@ sub _groups {
 
 sub _named_groups {
     my ($groups) = @_;
-    return [ map { _id('gid', $_) // _die_of_id('groups', $_, 'gid') } @{ _array('groups', $groups) } ];
+    return [ map { _id('gid', $_) // _die_of_id('groups', $_, 'gid') }
+            @{ _array('groups', $groups) } ];
 }
 
 sub _groups_of_user {
