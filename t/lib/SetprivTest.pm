@@ -7,6 +7,7 @@ use warnings;
 
 use Exporter qw(import);
 use Linux::Prctl;
+use Linux::Prctl::Setpriv ();    # now: the users of the tests may not be able to read it
 use POSIX ();
 use Shapes qw(sys raw_capset bit);
 use TestChild qw(proc_status);
