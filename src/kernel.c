@@ -113,24 +113,32 @@ struct lp_answer lp_sched_core_get(unsigned long pid)
     return answer(result, out.u64);
 }
 
-/* The first line of a file under /proc, as a number. */
-static int proc_number(const char *path, unsigned long *number)
+ssize_t lp_read_file(const char *path, char *text, size_t size)
 {
-    char text[32];
-    char *end;
-    ssize_t length;
+    size_t length = 0;
+    ssize_t bytes;
     int saved;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
         return -1;
-    length = read(fd, text, sizeof text - 1);
+    while ((bytes = read(fd, text + length, size - 1 - length)) > 0)
+        length += (size_t)bytes;
     saved = errno;
     (void)close(fd); /* nothing was written: there is nothing it could lose */
     errno = saved;
-    if (length <= 0)
-        return -1;
     text[length] = '\0';
+    return bytes < 0 ? -1 : (ssize_t)length;
+}
+
+/* What a file under /proc begins with, as a number. */
+static int proc_number(const char *path, unsigned long *number)
+{
+    char text[32];
+    char *end;
+
+    if (lp_read_file(path, text, sizeof text) <= 0)
+        return -1;
     errno = 0;
     *number = strtoul(text, &end, 10);
     return errno == 0 && end != text ? 0 : -1;

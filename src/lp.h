@@ -80,6 +80,10 @@ struct lp_answer lp_get_tid_address(void);
 struct lp_answer lp_get_timerslack(void);
 struct lp_answer lp_sched_core_get(unsigned long pid);
 
+/* As much of a file as there is room for, and its length: one under /proc may come in
+ * several pieces. */
+ssize_t lp_read_file(const char *path, char *text, size_t size);
+
 long lp_set_mce_kill(unsigned long policy);
 long lp_set_pdeathsig(unsigned long signal, pid_t parent);
 long lp_set_seccomp(unsigned long mode, const void *program, size_t instructions);

@@ -15,25 +15,9 @@
 
 /* ---- user namespaces ---- */
 
-/* Its length, or -1. A file under /proc may come in several pieces. */
-static ssize_t read_file(const char *path, char *text, size_t size)
-{
-    size_t length = 0;
-    ssize_t bytes;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0)
-        return -1;
-    while ((bytes = read(fd, text + length, size - 1 - length)) > 0)
-        length += (size_t)bytes;
-    (void)close(fd); /* it was only read */
-    text[length] = '\0';
-    return bytes < 0 ? -1 : (ssize_t)length;
-}
-
 int lp_read_map(const char *path, struct lp_map *map)
 {
-    return read_file(path, map->text, sizeof map->text) < 0 ? -1 : 0;
+    return lp_read_file(path, map->text, sizeof map->text) < 0 ? -1 : 0;
 }
 
 struct range {
@@ -82,9 +66,9 @@ bool lp_setgroups_denied(bool to_none)
     char text[16];
 
     /* Not before there is a map; to be in it, an id needs one. */
-    if (to_none && read_file("/proc/self/gid_map", text, sizeof text) == 0)
+    if (to_none && lp_read_file("/proc/self/gid_map", text, sizeof text) == 0)
         return true;
-    return read_file("/proc/self/setgroups", text, sizeof text) > 0
+    return lp_read_file("/proc/self/setgroups", text, sizeof text) > 0
            && strncmp(text, "deny", 4) == 0;
 }
 
