@@ -264,7 +264,7 @@ set_mce_kill(lp_number policy)
 lp_status
 set_ptracer(lp_number pid)
     CODE:
-        RETVAL = lp_set_ptracer(pid);
+        RETVAL = lp_call(PR_SET_PTRACER, pid, 0, 0, 0);
         HEARD;
     OUTPUT:
         RETVAL
@@ -601,7 +601,7 @@ prctl(lp_number option, lp_number arg2 = 0, lp_number arg3 = 0, lp_number arg4 =
     CODE:
         if (option > UINT_MAX && ((long)option > -1 || (long)option < INT_MIN))
             croak("%s: option %s does not fit into an int", function_name(cv), shown(ST(0)));
-        answer = lp_prctl((int)option, arg2, arg3, arg4, arg5);
+        answer = lp_call((int)option, arg2, arg3, arg4, arg5);
         HEARD_OF(answer == -1, NULL);
         RETVAL = newSViv(answer);
     OUTPUT:
@@ -670,6 +670,7 @@ BOOT:
     {
         MY_CXT_INIT;
         start_context(&MY_CXT);
+        (void)hv_stores(PL_modglobal, LP_KNOWN_CAPS_KEY, newSViv(PTR2IV(&lp_known_caps)));
         add_exports(gv_stashpvs("Linux::Prctl", GV_ADD));
         tie_hashes();
     }

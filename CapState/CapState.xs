@@ -18,6 +18,7 @@
 #include "../xs/args.h"
 #pragma GCC diagnostic pop
 #include "../xs/states.h"
+#include "known.h"
 
 /* The C types that typemap knows. */
 typedef HV *lp_class;
@@ -32,6 +33,9 @@ typedef pid_t lp_pid;
 MODULE = Linux::Prctl::CapState    PACKAGE = Linux::Prctl::CapState
 
 PROTOTYPES: DISABLE
+
+BOOT:
+    find_known_caps();
 
 # ---- made of nothing, of text, of another ----
 

@@ -6,8 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,24 +15,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* ---- which capabilities the kernel has ---- */
-
-/* The highest that is known to exist. Kernels without CAPBSET_READ are older
- * than any we run on, and that came when there were 34. */
-#define SURE 33
-static unsigned highest = SURE;
-
-static void forget(void)
-{
-    highest = SURE;
-}
-
-/* A child may live behind another filter than its parent. */
-__attribute__((constructor)) static void forget_after_fork(void)
-{
-    (void)pthread_atfork(NULL, NULL, forget); /* fails for want of memory only */
-}
-
 /* ---- prctl(2) ---- */
 
 /* The system call itself: glibc's prctl() returns an int, and takes what it was
@@ -42,8 +22,6 @@ __attribute__((constructor)) static void forget_after_fork(void)
 long lp_prctl(int option, unsigned long arg2, unsigned long arg3,
               unsigned long arg4, unsigned long arg5)
 {
-    if (option == PR_SET_SECCOMP)
-        forget(); /* the kernel may answer differently from now on */
     return syscall(SYS_prctl, (unsigned long)option, arg2, arg3, arg4, arg5);
 }
 
@@ -193,39 +171,6 @@ long lp_set_pdeathsig(unsigned long signal, pid_t parent)
     return result;
 }
 
-long lp_set_seccomp(unsigned long mode, const void *program, size_t instructions)
-{
-    struct sock_fprog filter = {
-        .len = (unsigned short)instructions,
-        .filter = (struct sock_filter *)program,
-    };
-
-    return lp_prctl(PR_SET_SECCOMP, mode, program ? POINTER(filter) : 0, 0, 0);
-}
-
-/* The kernel does not tell who may trace: remember it, for this process alone.
- * Not per thread: the kernel keeps it per process too. */
-static struct {
-    pid_t process;
-    long tracer;
-} ptracer;
-
-long lp_set_ptracer(unsigned long pid)
-{
-    long result = lp_prctl(PR_SET_PTRACER, pid, 0, 0, 0);
-
-    if (result != -1) {
-        ptracer.tracer = (long)pid;
-        ptracer.process = getpid();
-    }
-    return result;
-}
-
-long lp_get_ptracer(void)
-{
-    return ptracer.process == getpid() ? ptracer.tracer : getppid();
-}
-
 /* setfsuid(2) answers the former id whether it worked or not; -1 is no id, so
  * that it changes nothing. */
 uid_t lp_getfsuid(void)
@@ -298,40 +243,4 @@ unsigned lp_count_other_threads(void)
     }
     errno = saved;
     return others;
-}
-
-/* ---- capabilities ---- */
-
-static bool readable(unsigned cap)
-{
-    return lp_prctl(PR_CAPBSET_READ, cap, 0, 0, 0) != -1;
-}
-
-/* Only a kernel that answers for chown, and not for this one, lacks it: a filter
- * that refuses everything says nothing about what there is. */
-enum lp_supported lp_supported_cap(unsigned cap)
-{
-    int saved = errno;
-    enum lp_supported has = LP_YES;
-
-    if (cap > highest) {
-        if (readable(cap))
-            highest = cap;
-        else
-            has = errno == EINVAL && readable(LP_CAP_chown) ? LP_NO : LP_CANNOT_ASK;
-    }
-    errno = saved;
-    return has;
-}
-
-bool lp_knows(unsigned cap)
-{
-    const enum lp_supported has = cap < LP_CAPS ? lp_supported_cap(cap) : LP_NO;
-
-    return has == LP_YES || (has == LP_CANNOT_ASK && lp_cap_name(cap));
-}
-
-bool lp_lacks(unsigned cap)
-{
-    return lp_supported_cap(cap) == LP_NO;
 }

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "memory.h"
+
 #pragma GCC visibility push(hidden)
 
 /* ---- numbers: constants.inc, capabilities.inc and securebits.inc ---- */
@@ -86,9 +88,6 @@ ssize_t lp_read_file(const char *path, char *text, size_t size);
 
 long lp_set_mce_kill(unsigned long policy);
 long lp_set_pdeathsig(unsigned long signal, pid_t parent);
-long lp_set_seccomp(unsigned long mode, const void *program, size_t instructions);
-long lp_set_ptracer(unsigned long pid);
-long lp_get_ptracer(void);
 long lp_setfsuid(uid_t uid);
 long lp_setfsgid(gid_t gid);
 uid_t lp_getfsuid(void);
@@ -99,14 +98,6 @@ unsigned lp_other_threads(void);
 /* The same asked of the kernel, also where the C library is sure of the answer:
  * it does not see a thread that was made without it. */
 unsigned lp_count_other_threads(void);
-
-enum lp_supported { LP_NO, LP_YES, LP_CANNOT_ASK, LP_UNKNOWN_FUNCTION };
-/* Does the running kernel have this capability? */
-enum lp_supported lp_supported_cap(unsigned cap);
-/* The same, where nobody can tell by whether it has a name. */
-bool lp_knows(unsigned cap);
-/* Is it sure that it has not? */
-bool lp_lacks(unsigned cap);
 
 /* ---- supported.c ---- */
 

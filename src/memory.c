@@ -1,0 +1,140 @@
+/* What is remembered between two calls. No other source has C state that changes, and
+ * this one is in Prctl.so alone: there is one memory in a process. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* MAP_ANONYMOUS */
+#endif
+#include "lp.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* ---- which capabilities the kernel has ---- */
+
+/* The highest that is known to exist. Kernels without CAPBSET_READ are older than any
+ * we run on, and that came when there were 34. Each thread has its own, as each can have
+ * a seccomp filter of its own. */
+#define SURE 33
+static __thread unsigned highest = SURE;
+
+static bool readable(unsigned cap)
+{
+    return lp_prctl(PR_CAPBSET_READ, cap, 0, 0, 0) != -1;
+}
+
+/* Only a kernel that answers for chown, and not for this one, lacks it: a filter
+ * that refuses everything says nothing about what there is. */
+enum lp_supported lp_supported_cap(unsigned cap)
+{
+    int saved = errno;
+    enum lp_supported has = LP_YES;
+
+    if (cap > highest) {
+        if (readable(cap))
+            highest = cap;
+        else
+            has = errno == EINVAL && readable(LP_CAP_chown) ? LP_NO : LP_CANNOT_ASK;
+    }
+    errno = saved;
+    return has;
+}
+
+bool lp_knows(unsigned cap)
+{
+    const enum lp_supported has = cap < LP_CAPS ? lp_supported_cap(cap) : LP_NO;
+
+    return has == LP_YES || (has == LP_CANNOT_ASK && lp_cap_name(cap));
+}
+
+bool lp_lacks(unsigned cap)
+{
+    return lp_supported_cap(cap) == LP_NO;
+}
+
+const struct lp_known_caps lp_known_caps = {lp_knows, lp_lacks};
+
+/* ---- who may trace this process ---- */
+
+/* The kernel keeps that per process, and does not tell. */
+struct ptracer {
+    pid_t process; /* that it holds for */
+    long tracer;
+};
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18 /* glibc 2.27 */
+#endif
+
+static struct ptracer without_page;
+static struct ptracer *ptracer = &without_page;
+
+/* In a child the kernel clears it (since 4.14), also in one that has the pid of its parent
+ * in a namespace of its own and was made without the C library. */
+static void keep_from_children(void)
+{
+    void *page = mmap(NULL, sizeof *ptracer, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (page == MAP_FAILED)
+        return;
+    if (madvise(page, sizeof *ptracer, MADV_WIPEONFORK) == 0)
+        ptracer = page;
+    else
+        (void)munmap(page, sizeof *ptracer); /* just made: it is there */
+}
+
+static void note_ptracer(long tracer)
+{
+    int saved = errno;
+
+    if (ptracer == &without_page)
+        keep_from_children();
+    *ptracer = (struct ptracer){.process = getpid(), .tracer = tracer};
+    errno = saved;
+}
+
+long lp_get_ptracer(void)
+{
+    return ptracer->process == getpid() ? ptracer->tracer : getppid();
+}
+
+/* ---- forgetting ---- */
+
+/* A child may live behind another filter than its parent, and nobody was asked yet to
+ * trace it. */
+static void forget(void)
+{
+    highest = SURE;
+    ptracer->process = 0;
+}
+
+__attribute__((constructor)) static void forget_after_fork(void)
+{
+    (void)pthread_atfork(NULL, NULL, forget); /* fails for want of memory only */
+}
+
+/* ---- calls that are remembered ---- */
+
+long lp_call(int option, unsigned long arg2, unsigned long arg3,
+             unsigned long arg4, unsigned long arg5)
+{
+    long result = lp_prctl(option, arg2, arg3, arg4, arg5);
+
+    if (option == PR_SET_SECCOMP)
+        highest = SURE; /* the kernel may answer differently from now on */
+    else if (option == PR_SET_PTRACER && result == 0)
+        note_ptracer((long)arg2);
+    return result;
+}
+
+long lp_set_seccomp(unsigned long mode, const void *program, size_t instructions)
+{
+    struct sock_fprog filter = {
+        .len = (unsigned short)instructions,
+        .filter = (struct sock_filter *)program,
+    };
+
+    return lp_call(PR_SET_SECCOMP, mode, program ? (unsigned long)&filter : 0, 0, 0);
+}

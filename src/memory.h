@@ -1,0 +1,38 @@
+/* What is remembered between two calls. */
+#ifndef LP_MEMORY_H
+#define LP_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#pragma GCC visibility push(hidden)
+
+/* prctl(2), and what has to be remembered of it. */
+long lp_call(int option, unsigned long arg2, unsigned long arg3,
+             unsigned long arg4, unsigned long arg5);
+
+long lp_set_seccomp(unsigned long mode, const void *program, size_t instructions);
+/* The process that lp_call was last told of, or the parent. */
+long lp_get_ptracer(void);
+
+enum lp_supported { LP_NO, LP_YES, LP_CANNOT_ASK, LP_UNKNOWN_FUNCTION };
+/* Does the running kernel have this capability? */
+enum lp_supported lp_supported_cap(unsigned cap);
+
+/* The same, where nobody can tell by whether it has a name. */
+bool lp_knows(unsigned cap);
+/* Is it sure that it has not? */
+bool lp_lacks(unsigned cap);
+
+/* CapState.so asks Prctl.so, so that there is one answer in a process: Prctl.so leaves
+ * the address of these two in PL_modglobal. */
+#define LP_KNOWN_CAPS_KEY "Linux::Prctl::known_caps"
+struct lp_known_caps {
+    bool (*knows)(unsigned cap);
+    bool (*lacks)(unsigned cap);
+};
+extern const struct lp_known_caps lp_known_caps;
+
+#pragma GCC visibility pop
+
+#endif
