@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /* ---- prctl(2) ---- */
@@ -91,12 +93,28 @@ struct lp_answer lp_sched_core_get(unsigned long pid)
     return answer(result, out.u64);
 }
 
+/* In a changed root directory, /proc may be anything: a fifo does not keep us waiting, and
+ * what is not procfs does not speak for the kernel. */
+int lp_open_proc(const char *path)
+{
+    struct statfs fs;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0)
+        return -1;
+    if (fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC)
+        return fd;
+    (void)close(fd); /* it was only read */
+    errno = ENOENT;
+    return -1;
+}
+
 ssize_t lp_read_file(const char *path, char *text, size_t size)
 {
     size_t length = 0;
     ssize_t bytes;
     int saved;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = lp_open_proc(path);
 
     if (fd < 0)
         return -1;
@@ -205,6 +223,32 @@ long lp_setfsgid(gid_t gid)
 {
     (void)setfsgid(gid);
     return fs_result(lp_getfsgid() == gid, LP_CAP_setgid);
+}
+
+/* ---- ids ---- */
+
+/* By system call: the C library's functions signal all threads that it knows of, and those of
+ * a parent whose memory is shared are not ours to signal. The first names of some processors
+ * take ids of 16 bits. */
+#ifdef SYS_setresuid32
+#define ID_CALL(name) SYS_##name##32
+#else
+#define ID_CALL(name) SYS_##name
+#endif
+
+int lp_setresuid(uid_t real, uid_t effective, uid_t saved)
+{
+    return (int)syscall(ID_CALL(setresuid), real, effective, saved);
+}
+
+int lp_setresgid(gid_t real, gid_t effective, gid_t saved)
+{
+    return (int)syscall(ID_CALL(setresgid), real, effective, saved);
+}
+
+int lp_setgroups(size_t count, const gid_t *ids)
+{
+    return (int)syscall(ID_CALL(setgroups), count, ids);
 }
 
 /* ---- threads ---- */

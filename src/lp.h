@@ -52,6 +52,13 @@ enum lp_securebit {
 
 /* ---- names.c ---- */
 
+/* A plain decimal number up to most: digits alone, and no zero in front, which others
+ * would read in octal. */
+bool lp_decimal(const char *text, size_t length, unsigned long most, unsigned long *number);
+
+/* Is the text this word, which is in lower case, in any case? */
+bool lp_same_word(const char *word, const char *text, size_t length);
+
 /* A capability by name (in any case, with or without "cap_") or as a plain
  * decimal number from 0 to 63; -1 for anything else. */
 int lp_cap_number(const char *text, size_t length);
@@ -82,14 +89,19 @@ struct lp_answer lp_get_tid_address(void);
 struct lp_answer lp_get_timerslack(void);
 struct lp_answer lp_sched_core_get(unsigned long pid);
 
-/* As much of a file as there is room for, and its length: one under /proc may come in
- * several pieces. */
+/* Opens a file for reading, if it really is one of /proc. */
+int lp_open_proc(const char *path);
+/* As much of a file of /proc as there is room for, and its length: it may come in several
+ * pieces. */
 ssize_t lp_read_file(const char *path, char *text, size_t size);
 
 long lp_set_mce_kill(unsigned long policy);
 long lp_set_pdeathsig(unsigned long signal, pid_t parent);
 long lp_setfsuid(uid_t uid);
 long lp_setfsgid(gid_t gid);
+int lp_setresuid(uid_t real, uid_t effective, uid_t saved);
+int lp_setresgid(gid_t real, gid_t effective, gid_t saved);
+int lp_setgroups(size_t count, const gid_t *ids);
 uid_t lp_getfsuid(void);
 gid_t lp_getfsgid(void);
 
@@ -124,49 +136,40 @@ int lp_capget(struct lp_caps *caps);
 int lp_capget_of(pid_t pid, struct lp_caps *caps);
 int lp_capset(const struct lp_caps *caps);
 
-/* A thread's credentials as far as the rules of capabilities(7) ask for them. */
+enum lp_slot { LP_REAL_ID, LP_EFFECTIVE_ID, LP_SAVED_ID, LP_FS_ID, LP_SLOTS };
+
+/* What the getters of a user namespace answer for an id that is not mapped in it. */
+#define LP_OVERFLOW_ID 65534
+
+struct lp_groups {
+    size_t count;
+    gid_t *ids; /* sorted; NULL where nobody told */
+};
+
+/* The credentials of a thread, and what else decides over what it may do. */
 struct lp_creds {
+    uid_t uid[LP_SLOTS];
+    gid_t gid[LP_SLOTS];
+    struct lp_groups groups;
     struct lp_caps caps;
     uint64_t ambient;
     uint64_t bounding;
     uint64_t securebits;
+    uint64_t no_new_privs;
+    uint64_t pdeathsig;
 };
 
-int lp_snapshot(struct lp_creds *creds);
+/* The five sets and the securebits of the caller; the rest stays as it was. */
+int lp_read_sets(struct lp_creds *creds);
 
 /* Afterwards the set holds what it held of keep, and all of raise. */
 struct lp_write {
     enum lp_set set;
     uint64_t keep;
     uint64_t raise;
-    /* Leave nothing half done: what the kernel would refuse is foreseen, and
+    /* Leave nothing half done: what the kernel would refuse is predicted, and
      * what leaves permitted leaves effective with it. */
     bool whole;
-};
-
-enum lp_rule {
-    LP_NO_RULE,
-    LP_NOT_PERMITTED,
-    LP_NOT_INHERITABLE,
-    LP_NOT_BOUNDED,
-    LP_BEYOND_PERMITTED, /* into inheritable, without setpcap */
-    LP_STILL_EFFECTIVE,
-    LP_NO_SETPCAP,
-    LP_NO_SETFCAP,
-    LP_NO_AMBIENT_RAISE,
-    LP_LOCKED,
-    LP_ONLY_LOWERED,
-    LP_UNKNOWN_BIT,
-    LP_UNKNOWN_CAP,
-    LP_NO_SETUID,
-    LP_NO_SETGID,
-    LP_SETGROUPS_DENIED
-};
-
-/* Why a write was refused: the rule, and the capability or securebit it met. */
-struct lp_refusal {
-    enum lp_rule rule;
-    unsigned bit;
 };
 
 /* One capability or securebit: 0 or 1; -1 and EINVAL if the kernel lacks it. */
@@ -175,14 +178,16 @@ struct lp_answer lp_ask_bit(enum lp_set set, unsigned bit);
 /* All of them. */
 int lp_read(enum lp_set set, uint64_t *mask);
 int lp_write(const struct lp_write *write);
+/* Those of a mask that this kernel does not know. */
+uint64_t lp_unknown_caps(uint64_t mask);
+/* All that is in one of the three. */
+uint64_t lp_any_set(const struct lp_caps *caps);
 /* All three sets of the caller at once, exactly these. */
 int lp_set_caps(const struct lp_caps *caps);
-/* The kernel's rules, over a snapshot: what stands in the way of a write? */
-struct lp_refusal lp_explain(const struct lp_creds *now, const struct lp_write *write);
-/* The same for a write that was just refused with this errno. */
-struct lp_refusal lp_why(const struct lp_write *write, int error);
-struct lp_refusal lp_why_caps(const struct lp_caps *caps, int error);
 
 #pragma GCC visibility pop
+
+#include "rules.h"
+#include "why.h"
 
 #endif

@@ -1,6 +1,7 @@
 /* Names of capabilities and securebits. */
 #include "lp.h"
 
+#include <string.h>
 
 struct name {
     const char *text;
@@ -37,6 +38,11 @@ static bool same(const char *name, const char *text, size_t length)
     return true;
 }
 
+bool lp_same_word(const char *word, const char *text, size_t length)
+{
+    return strlen(word) == length && same(word, text, length);
+}
+
 static int find(const struct name *table, size_t count, const char *text, size_t length)
 {
     for (size_t i = 0; i < count; i++)
@@ -53,28 +59,30 @@ static void skip(const char **text, size_t *length, const char *prefix, size_t s
     }
 }
 
-/* Plain decimal, and no leading zero: libcap takes 010 for 8. */
-static int decimal(const char *text, size_t length)
+bool lp_decimal(const char *text, size_t length, unsigned long most, unsigned long *number)
 {
-    int number = 0;
+    unsigned long value = 0;
 
-    if (length < 1 || length > 2 || (length == 2 && text[0] == '0'))
-        return -1;
+    if (!length || (length > 1 && *text == '0'))
+        return false;
     for (size_t i = 0; i < length; i++) {
-        if (text[i] < '0' || text[i] > '9')
-            return -1;
-        number = number * 10 + (text[i] - '0');
+        const unsigned digit = (unsigned)text[i] - '0';
+
+        if (digit > 9 || digit > most || value > (most - digit) / 10)
+            return false;
+        value = 10 * value + digit;
     }
-    return number < LP_CAPS ? number : -1;
+    *number = value;
+    return true;
 }
 
 int lp_cap_number(const char *text, size_t length)
 {
-    int number;
+    unsigned long number;
 
     skip(&text, &length, "cap_", 4);
-    number = decimal(text, length);
-    return number >= 0 ? number : find(caps, COUNT(caps), text, length);
+    return lp_decimal(text, length, LP_CAPS - 1, &number) ? (int)number
+                                                           : find(caps, COUNT(caps), text, length);
 }
 
 const char *lp_cap_name(unsigned cap)

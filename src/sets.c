@@ -1,5 +1,4 @@
-/* The five sets of capabilities and the securebits: reading them, changing
- * them, and the kernel's rules about it. */
+/* The caller's five sets of capabilities and its securebits: reading and changing them. */
 #include "lp.h"
 
 #include <errno.h>
@@ -119,7 +118,7 @@ int lp_read(enum lp_set set, uint64_t *mask)
     }
 }
 
-int lp_snapshot(struct lp_creds *creds)
+int lp_read_sets(struct lp_creds *creds)
 {
     if (lp_capget(&creds->caps) != 0
         || lp_read(LP_BOUNDING, &creds->bounding) != 0
@@ -134,83 +133,10 @@ int lp_snapshot(struct lp_creds *creds)
     return 0;
 }
 
-/* ---- the rules ---- */
-
-#define SECBIT(NAME) LP_BIT(LP_SECURE_##NAME)
-#define SETTINGS UINT64_C(0x5555555555555555) /* each has its lock above it */
-#define UNPRIVILEGED                                                                \
-    (SECBIT(EXEC_RESTRICT_FILE) | SECBIT(EXEC_RESTRICT_FILE_LOCKED)                 \
-     | SECBIT(EXEC_DENY_INTERACTIVE) | SECBIT(EXEC_DENY_INTERACTIVE_LOCKED))
-
-static bool met(struct lp_refusal *refusal, enum lp_rule rule, uint64_t mask)
-{
-    if (mask == 0)
-        return false;
-    refusal->rule = rule;
-    refusal->bit = (unsigned)__builtin_ctzll(mask);
-    return true;
-}
-
-static uint64_t after(const struct lp_write *write, uint64_t now)
-{
-    return (now & write->keep) | write->raise;
-}
-
-static void explain_securebits(const struct lp_creds *now, const struct lp_write *write,
-                               struct lp_refusal *refusal)
-{
-    uint64_t wanted = after(write, now->securebits);
-    uint64_t changed = wanted ^ now->securebits;
-    uint64_t locks = now->securebits & ~SETTINGS;
-    uint64_t named = LP_BIT(LP_SECUREBITS) - 1;
-
-    if (met(refusal, LP_LOCKED, changed & locks >> 1) || met(refusal, LP_LOCKED, changed & locks))
-        return;
-    if (!(now->caps.set[LP_EFFECTIVE] & LP_BIT(LP_CAP_setpcap)))
-        (void)met(refusal, LP_NO_SETPCAP, changed & ~UNPRIVILEGED);
-    else if (!met(refusal, LP_UNKNOWN_BIT, wanted & ~named))
-        (void)met(refusal, LP_UNKNOWN_BIT, changed & wanted & UNPRIVILEGED);
-}
-
-struct lp_refusal lp_explain(const struct lp_creds *now, const struct lp_write *write)
-{
-    struct lp_refusal refusal = {LP_NO_RULE, 0};
-    const uint64_t *set = now->caps.set;
-    bool setpcap = set[LP_EFFECTIVE] & LP_BIT(LP_CAP_setpcap);
-    uint64_t raise = write->raise;
-
-    switch (write->set) {
-    case LP_EFFECTIVE:
-        (void)met(&refusal, LP_NOT_PERMITTED, raise & ~set[LP_PERMITTED]);
-        break;
-    case LP_PERMITTED:
-        if (!met(&refusal, LP_NOT_PERMITTED, raise & ~set[LP_PERMITTED]) && !write->whole)
-            (void)met(&refusal, LP_STILL_EFFECTIVE,
-                      set[LP_EFFECTIVE] & ~after(write, set[LP_PERMITTED]));
-        break;
-    case LP_INHERITABLE:
-        raise &= ~set[LP_INHERITABLE];
-        if (!met(&refusal, LP_NOT_BOUNDED, raise & ~now->bounding) && !setpcap)
-            (void)met(&refusal, LP_BEYOND_PERMITTED, raise & ~set[LP_PERMITTED]);
-        break;
-    case LP_AMBIENT:
-        if (now->securebits & SECBIT(NO_CAP_AMBIENT_RAISE))
-            (void)met(&refusal, LP_NO_AMBIENT_RAISE, raise);
-        else if (!met(&refusal, LP_NOT_PERMITTED, raise & ~set[LP_PERMITTED]))
-            (void)met(&refusal, LP_NOT_INHERITABLE, raise & ~set[LP_INHERITABLE]);
-        break;
-    case LP_BOUNDING:
-        if (!met(&refusal, LP_NOT_BOUNDED, raise & ~now->bounding) && !setpcap)
-            (void)met(&refusal, LP_NO_SETPCAP, now->bounding & ~after(write, now->bounding));
-        break;
-    default:
-        explain_securebits(now, write, &refusal);
-    }
-    return refusal;
-}
+/* ---- what the kernel has ---- */
 
 /* From the highest down: what the kernel knows has no gaps. */
-static uint64_t unknown_caps(uint64_t mask)
+uint64_t lp_unknown_caps(uint64_t mask)
 {
     uint64_t known = mask;
 
@@ -224,64 +150,9 @@ static uint64_t unknown_caps(uint64_t mask)
     return mask & ~known;
 }
 
-/* The kernel asks for setpcap before it sees that nothing is left to change. */
-static bool idle_without_setpcap(const struct lp_creds *now, const struct lp_write *write)
-{
-    uint64_t bits = write->set == LP_SECURE ? now->securebits : now->bounding;
-
-    return (write->set == LP_SECURE || write->set == LP_BOUNDING)
-           && !(now->caps.set[LP_EFFECTIVE] & LP_BIT(LP_CAP_setpcap))
-           && after(write, bits) == bits;
-}
-
-struct lp_refusal lp_why(const struct lp_write *write, int error)
-{
-    struct lp_refusal refusal = {LP_NO_RULE, 0};
-    struct lp_creds now;
-
-    if (error == EINVAL && write->set != LP_SECURE)
-        (void)met(&refusal, LP_UNKNOWN_CAP, unknown_caps(write->raise | ~write->keep));
-    else if (error == EPERM && lp_snapshot(&now) == 0) {
-        refusal = lp_explain(&now, write);
-        if (refusal.rule == LP_NO_RULE && idle_without_setpcap(&now, write))
-            refusal.rule = LP_NO_SETPCAP;
-    }
-    errno = error;
-    return refusal;
-}
-
-static uint64_t any_set(const struct lp_caps *caps)
+uint64_t lp_any_set(const struct lp_caps *caps)
 {
     return caps->set[LP_EFFECTIVE] | caps->set[LP_PERMITTED] | caps->set[LP_INHERITABLE];
-}
-
-/* capset(2) takes the three together: effective goes by what permitted becomes. */
-static struct lp_refusal explain_caps(const struct lp_creds *now, const struct lp_caps *caps)
-{
-    const struct lp_write permitted = {.set = LP_PERMITTED, .raise = caps->set[LP_PERMITTED],
-                                       .whole = true};
-    const struct lp_write inheritable = {.set = LP_INHERITABLE,
-                                         .raise = caps->set[LP_INHERITABLE]};
-    struct lp_refusal refusal = lp_explain(now, &permitted);
-
-    if (refusal.rule == LP_NO_RULE
-        && !met(&refusal, LP_NOT_PERMITTED,
-                caps->set[LP_EFFECTIVE] & ~caps->set[LP_PERMITTED]))
-        refusal = lp_explain(now, &inheritable);
-    return refusal;
-}
-
-struct lp_refusal lp_why_caps(const struct lp_caps *caps, int error)
-{
-    struct lp_refusal refusal = {LP_NO_RULE, 0};
-    struct lp_creds now;
-
-    if (error == EINVAL)
-        (void)met(&refusal, LP_UNKNOWN_CAP, unknown_caps(any_set(caps)));
-    else if (error == EPERM && lp_snapshot(&now) == 0)
-        refusal = explain_caps(&now, caps);
-    errno = error;
-    return refusal;
 }
 
 /* ---- writing ---- */
@@ -297,11 +168,11 @@ static int write_caps(const struct lp_write *write)
     struct lp_caps caps;
 
     /* capset(2) takes a bit that it does not know, and forgets it. */
-    if (write->raise && unknown_caps(write->raise))
+    if (write->raise && lp_unknown_caps(write->raise))
         return refuse(EINVAL);
     if (lp_capget(&caps) != 0)
         return -1;
-    caps.set[write->set] = after(write, caps.set[write->set]);
+    caps.set[write->set] = lp_written(write, caps.set[write->set]);
     if (write->whole && write->set == LP_PERMITTED)
         caps.set[LP_EFFECTIVE] &= caps.set[LP_PERMITTED];
     return lp_capset(&caps);
@@ -309,7 +180,7 @@ static int write_caps(const struct lp_write *write)
 
 int lp_set_caps(const struct lp_caps *caps)
 {
-    if (unknown_caps(any_set(caps)))
+    if (lp_unknown_caps(lp_any_set(caps)))
         return refuse(EINVAL);
     return lp_capset(caps);
 }
@@ -321,7 +192,7 @@ static int write_securebits(const struct lp_write *write)
 
     if (now == -1)
         return -1;
-    wanted = (unsigned long)after(write, (uint64_t)now);
+    wanted = (unsigned long)lp_written(write, (uint64_t)now);
     if (lp_prctl(PR_SET_SECUREBITS, wanted, 0, 0, 0) != -1)
         return 0;
     /* Without setpcap the kernel refuses even what changes nothing. */

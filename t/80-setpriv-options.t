@@ -61,7 +61,7 @@ my @bad = (
     'an empty change'      => [ inh_caps => '-all,,' ], qr/inh_caps: "" is neither \+name/,
     'a blank'              => [ inh_caps => '-all, +kill' ], qr/inh_caps: " \+kill" is neither/,
     'an unknown change'    => [ bounding_set => '-bogus' ], qr/bounding_set: Unknown capability: "bogus"/,
-    'securebits as string' => [ securebits => 'noroot' ], qr/securebits "noroot" is not an array/,
+    'securebits as string' => [ securebits => 'noroot' ], qr/securebits: "noroot" is neither \+name nor -name: exactly these are an array/,
     'an unknown securebit' => [ securebits => ['bogus'] ], qr/securebits: Unknown secbit: "bogus"/,
     'a securebit number'   => [ securebits => [1] ], qr/securebits: Unknown secbit: 1/,
     'keep_caps'            => [ securebits => ['keep_caps'] ], qr/securebits: keep_caps is always off/,

@@ -151,8 +151,10 @@ sub held {
     my ($truth) = @_;
     my $bits = "\0" x 8;
     $bits |= reverse pack 'H16', $truth->{$_} for qw(effective permitted inheritable ambient);
-    return Linux::Prctl::Setpriv::_and(
-        sort map { Linux::Prctl::cap_name($_) } grep { vec $bits, $_, 1 } 0 .. 63);
+    my @names = map { Linux::Prctl::cap_name($_) } grep { vec $bits, $_, 1 } 0 .. 63;
+    @names = (@names[ 0 .. 5 ], @names - 6 . ' more') if @names > 7;
+    my $last = pop @names;
+    return @names ? join(', ', @names) . " and $last" : $last;
 }
 
 my %answers = (EPERM => EPERM, EINVAL => EINVAL, ENOSYS => ENOSYS, 'a pretended success' => 0);

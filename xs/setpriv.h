@@ -1,500 +1,727 @@
-/* What Linux::Prctl::Setpriv asks of C. A state is a hash with the names of
- * lp_fields; a set of bits in it is a string of eight bytes, as vec() numbers them:
- * not every perl has numbers of 64 bits. */
+/* setpriv: from its options to a plan, and from what came of it to an answer or an
+ * exception. */
+#ifndef LP_XS_SETPRIV_H
+#define LP_XS_SETPRIV_H
 
-#define MASK_BYTES 8
+#include "options.h"
+#include "creds_text.h"
+#include "../src/look.h"
+#include "../src/plan.h"
+#include "../src/setpriv.h"
 
-static const char *const act_names[] = {
-    [LP_ACT_CAPSET] = "capset", [LP_ACT_KEEPCAPS] = "set_keepcaps",
-    [LP_ACT_SETGROUPS] = "setgroups", [LP_ACT_SETRESGID] = "setresgid",
-    [LP_ACT_SECUREBITS] = "set_securebits", [LP_ACT_BOUNDING] = "capbset_drop",
-    [LP_ACT_SETRESUID] = "setresuid", [LP_ACT_AMBIENT_LOWER] = "cap_ambient_lower",
-    [LP_ACT_AMBIENT_RAISE] = "cap_ambient_raise", [LP_ACT_NO_NEW_PRIVS] = "set_no_new_privs",
-    [LP_ACT_PDEATHSIG] = "set_pdeathsig",
+/* ---- what the options say, before the process is looked at ---- */
+
+struct wanted {
+    struct id_option real[2], effective[2]; /* of the uid and of the gid */
+    enum option decision;                   /* about the groups, or OPTIONS */
+    struct lp_groups groups;
+    struct set_option caps, ambient, inheritable, bounding, securebits;
+    struct signal_option signal;
+    bool no_new_privs;
 };
 
-static const char *const stage_names[] = {
-    [LP_UNTOUCHED] = "untouched", [LP_AT_STEP] = "step", [LP_NOT_GIVEN_UP_UID] = "uid",
-    [LP_NOT_GIVEN_UP_GID] = "gid", [LP_NOT_VERIFIED] = "differs",
-    [LP_STILL_BLOCKED] = "signals",
+enum { UID, GID };
+
+/* The options of one kind of id; what is saved follows what is effective, as with
+ * setpriv(1). */
+static const struct {
+    enum option both, real, effective;
+} id_options[] = {
+    [UID] = {OPT_reuid, OPT_ruid, OPT_euid},
+    [GID] = {OPT_regid, OPT_rgid, OPT_egid},
 };
 
-static const char *const witness_names[LP_WITNESSES] = {
-    [LP_GETTERS] = "getters", [LP_PROC] = "proc",
-};
+#define contradict(options, first, second)                                          \
+    bad_plan(options, EINVAL, "%s and %s contradict each other", option_table[first].name, \
+             option_table[second].name)
 
-/* ---- to Perl ---- */
-
-#define put(hash, name, sv) S_put(aTHX_ hash, name, sv)
-static void S_put(pTHX_ HV *hash, const char *name, SV *sv)
+#define read_ids(options, wanted, type) S_read_ids(aTHX_ options, wanted, type)
+static void S_read_ids(pTHX_ const struct options *options, struct wanted *wanted, int type)
 {
-    (void)hv_store(hash, name, (I32)strlen(name), sv, 0);
-}
+    const enum option both = id_options[type].both;
+    const enum option half[2] = {id_options[type].real, id_options[type].effective};
 
-#define new_mask(mask) S_new_mask(aTHX_ mask)
-static SV *S_new_mask(pTHX_ uint64_t mask)
-{
-    char bytes[MASK_BYTES];
-
-    for (int i = 0; i < MASK_BYTES; i++)
-        bytes[i] = (char)(mask >> 8 * i & 0xff);
-    return newSVpvn(bytes, sizeof bytes);
-}
-
-#define new_ids(ids, count) S_new_ids(aTHX_ ids, count)
-static SV *S_new_ids(pTHX_ const uint32_t *ids, size_t count)
-{
-    AV *list = newAV();
-
-    if (count)
-        av_extend(list, (I32)count - 1);
-    for (size_t i = 0; i < count; i++)
-        av_push(list, newSVuv(ids[i]));
-    return newRV_noinc((SV *)list);
-}
-
-/* The fields of a state; not those in untold. */
-#define new_state(state, untold) S_new_state(aTHX_ state, untold)
-static SV *S_new_state(pTHX_ const struct lp_state *from, unsigned untold)
-{
-    struct lp_state copy = *from;
-    HV *hash = newHV();
-
-    for (unsigned f = 0; f < LP_FIELDS; f++) {
-        const enum lp_field field = (enum lp_field)f;
-        SV *value;
-
-        if (untold & 1U << f)
-            continue;
-        switch (lp_fields[f].kind) {
-        case LP_KIND_IDS:
-            value = new_ids(lp_field_ids(&copy, field), LP_SLOTS);
-            break;
-        case LP_KIND_GROUPS:
-            if (!copy.groups.ids)
-                continue;
-            value = new_ids(copy.groups.ids, copy.groups.count);
-            break;
-        case LP_KIND_NUMBER:
-            value = newSVuv((UV)*lp_field_number(&copy, field));
-            break;
-        default:
-            value = new_mask(*lp_field_number(&copy, field));
-        }
-        put(hash, lp_fields[f].name, value);
+    for (int i = 0; i < 2; i++)
+        if (options->value[both] && options->value[half[i]])
+            contradict(options, both, half[i]);
+    if (options->value[both]) {
+        wanted->real[type] = wanted->effective[type] = id_option(options, both, type == UID);
+    } else {
+        wanted->real[type] = id_option(options, half[0], type == UID);
+        wanted->effective[type] = id_option(options, half[1], type == UID);
     }
-    return newRV_noinc((SV *)hash);
 }
 
-#define new_step(step, after) S_new_step(aTHX_ step, after)
-static SV *S_new_step(pTHX_ const struct lp_step *step, const struct lp_state *after)
+/* The entry of the user that an id option named. A number is looked up as one. */
+#define entry_of(options, what, id, entry) S_entry_of(aTHX_ options, what, id, entry)
+static bool S_entry_of(pTHX_ const struct options *options, SV *what, const struct id_option *id,
+                       struct passwd *entry)
 {
-    HV *hash = newHV();
-
-    put(hash, "step", newSVuv(step->number));
-    put(hash, "call", newSVpv(act_names[step->act], 0));
-    switch (step->act) {
-    case LP_ACT_CAPSET:
-        put(hash, "effective", new_mask(step->caps.set[LP_EFFECTIVE]));
-        put(hash, "permitted", new_mask(step->caps.set[LP_PERMITTED]));
-        put(hash, "inheritable", new_mask(step->caps.set[LP_INHERITABLE]));
-        break;
-    case LP_ACT_SECUREBITS:
-        put(hash, "securebits", new_mask(step->value));
-        break;
-    case LP_ACT_BOUNDING:
-    case LP_ACT_AMBIENT_LOWER:
-    case LP_ACT_AMBIENT_RAISE:
-        put(hash, "caps", new_mask(step->value));
-        break;
-    case LP_ACT_KEEPCAPS:
-    case LP_ACT_NO_NEW_PRIVS:
-    case LP_ACT_PDEATHSIG:
-        put(hash, "value", newSVuv((UV)step->value));
-        break;
-    case LP_ACT_SETGROUPS:
-    case LP_ACT_SETRESGID:
-    case LP_ACT_SETRESUID:
-        break; /* the target says it */
-    }
-    if (after)
-        put(hash, "after", new_state(after, 0));
-    return newRV_noinc((SV *)hash);
+    return (id->name && find_user(options, what, id->name, 0, entry))
+           || find_user(options, what, NULL, id->id, entry);
 }
 
-#define new_field_names(fields) S_new_field_names(aTHX_ fields)
-static SV *S_new_field_names(pTHX_ unsigned fields)
+/* user: reuid, and where nothing else is said of them, the group and the groups of its entry. */
+#define read_user(options, wanted, entry) S_read_user(aTHX_ options, wanted, entry)
+static bool S_read_user(pTHX_ const struct options *options, struct wanted *wanted,
+                        struct passwd *entry)
 {
-    AV *names = newAV();
-
-    for (unsigned field = 0; field < LP_FIELDS; field++)
-        if (fields & 1U << field)
-            av_push(names, newSVpv(lp_fields[field].name, 0));
-    return newRV_noinc((SV *)names);
-}
-
-/* { getters => { state => {...}, differs => [...] }, proc => ... } */
-#define new_views(view) S_new_views(aTHX_ view)
-static SV *S_new_views(pTHX_ const struct lp_view view[LP_WITNESSES])
-{
-    HV *views = newHV();
-
-    for (int i = 0; i < LP_WITNESSES; i++) {
-        HV *hash;
-
-        if (!view[i].there)
-            continue;
-        hash = newHV();
-        put(hash, "state", new_state(&view[i].state, view[i].untold));
-        put(hash, "differs", new_field_names(view[i].differs));
-        put(views, witness_names[i], newRV_noinc((SV *)hash));
-    }
-    return newRV_noinc((SV *)views);
-}
-
-/* ---- from Perl ---- */
-
-#define entry(hash, name) S_entry(aTHX_ hash, name)
-static SV *S_entry(pTHX_ HV *hash, const char *name)
-{
-    SV **value = hv_fetch(hash, name, (I32)strlen(name), 0);
+    SV *value = given(options, user);
+    const bool gid = given(options, regid) || given(options, rgid) || given(options, egid);
+    struct id_option id;
+    SV *what;
 
     if (!value)
-        croak("setpriv: the plan lacks %s", name);
-    return *value;
-}
-
-#define entry_list(hash, name) S_entry_list(aTHX_ hash, name)
-static AV *S_entry_list(pTHX_ HV *hash, const char *name)
-{
-    SV *list = entry(hash, name);
-
-    if (!SvROK(list) || SvTYPE(SvRV(list)) != SVt_PVAV)
-        croak("setpriv: %s in the plan is not a list", name);
-    return (AV *)SvRV(list);
-}
-
-#define entry_mask(hash, name) S_entry_mask(aTHX_ hash, name)
-static uint64_t S_entry_mask(pTHX_ HV *hash, const char *name)
-{
-    STRLEN length;
-    const char *bytes = SvPV(entry(hash, name), length);
-    uint64_t mask = 0;
-
-    if (length != MASK_BYTES)
-        croak("setpriv: %s in the plan is not a set", name);
-    for (int i = 0; i < MASK_BYTES; i++)
-        mask |= (uint64_t)(unsigned char)bytes[i] << 8 * i;
-    return mask;
-}
-
-/* The bits of these names, unless one of them is unknown, here or to the kernel. */
-#define named_bits(set, names, mask) S_named_bits(aTHX_ set, names, mask)
-static bool S_named_bits(pTHX_ enum lp_set set, AV *names, uint64_t *mask)
-{
-    *mask = 0;
-    for (I32 i = 0; i <= av_len(names); i++) {
-        SV **name = av_fetch(names, i, 0);
-        int bit;
-
-        if (!name)
-            return false;
-        SvGETMAGIC(*name);
-        bit = bit_number(set, *name);
-        if (bit < 0 || (set != LP_SECURE && lp_supported_cap((unsigned)bit) != LP_YES))
-            return false;
-        *mask |= LP_BIT(bit);
+        return false;
+    for (enum option other = OPT_ruid; other <= OPT_reuid; other++)
+        if (options->value[other])
+            contradict(options, OPT_user, other);
+    what = option_text(OPT_user, value);
+    id = id_option(options, OPT_user, true);
+    wanted->real[UID] = wanted->effective[UID] = id;
+    if (gid && wanted->decision != OPTIONS && wanted->decision != OPT_init_groups)
+        return false;
+    if (!id.name)
+        bad_plan(options, EINVAL,
+                 "%" SVf " is a number, which asks no name service: name regid and the groups"
+                 " beside it, or give the user's name", SVfARG(what));
+    if (!entry_of(options, what, &id, entry))
+        bad_plan(options, EINVAL, "%" SVf " has no entry that tells its group", SVfARG(what));
+    if (!gid) {
+        wanted->real[GID] = (struct id_option){.given = true, .id = entry->pw_gid};
+        wanted->effective[GID] = wanted->real[GID];
+        check_mapped(options, OPT_user, false, &entry->pw_gid, 1);
     }
+    if (wanted->decision == OPTIONS)
+        wanted->decision = OPT_init_groups;
     return true;
 }
 
-/* Not a reference, unless it has a string to offer. */
-#define is_string(value) S_is_string(aTHX_ value)
-static bool S_is_string(pTHX_ SV *value)
+/* ---- the groups ---- */
+
+#define MOST_GROUPS 65536
+
+static int by_id(const void *a, const void *b)
 {
-    if (!SvROK(value))
-        return SvOK(value);
-    return SvAMAGIC(value)
-           && gv_fetchmethod_autoload(SvSTASH(SvRV(value)), "(\"\"", FALSE) != NULL;
+    const gid_t one = *(const gid_t *)a, other = *(const gid_t *)b;
+
+    return (one > other) - (one < other);
 }
 
-/* A user or a group by its name. One whose id is that of none is none. */
-#define named_id(user, value, id) S_named_id(aTHX_ user, value, id)
-static bool S_named_id(pTHX_ bool user, SV *value, uint32_t *id)
+/* In order, each once. */
+#define keep_groups(options, wanted, ids, count) S_keep_groups(aTHX_ options, wanted, ids, count)
+static void S_keep_groups(pTHX_ const struct options *options, struct wanted *wanted, gid_t *ids,
+                          size_t count)
 {
-    STRLEN length;
-    const char *name = SvPV_nomg(value, length);
-    const struct passwd *passwd;
-    const struct group *group;
+    size_t kept = 0;
 
-    if (SvUTF8(value)) {
-        SV *bytes = newSVpvn_flags(name, length, SVs_TEMP | SVf_UTF8);
+    qsort(ids, count, sizeof *ids, by_id);
+    for (size_t i = 0; i < count; i++)
+        if (!kept || ids[kept - 1] != ids[i])
+            ids[kept++] = ids[i];
+    if (kept > MOST_GROUPS)
+        bad_plan(options, EINVAL, "%s: %lu groups are more than the kernel takes",
+                 option_table[wanted->decision].name, (unsigned long)kept);
+    wanted->groups = (struct lp_groups){kept, ids};
+    check_mapped(options, wanted->decision, false, ids, kept);
+}
 
-        if (!sv_utf8_downgrade(bytes, TRUE))
-            return false;
-        name = SvPV(bytes, length);
+#define read_groups(options, wanted) S_read_groups(aTHX_ options, wanted)
+static void S_read_groups(pTHX_ const struct options *options, struct wanted *wanted)
+{
+    AV *list = list_option(options, OPT_groups);
+    const SSize_t count = av_len(list) + 1;
+    gid_t *ids = scratch((size_t)count * sizeof *ids);
+
+    for (SSize_t i = 0; i < count; i++) {
+        SV *value = element(list, i);
+
+        ids[i] = look_up(options, false, option_text(OPT_groups, value), value).id;
     }
-    if (!length || memchr(name, '\0', length))
-        return false;
-    if (user) {
-        passwd = getpwnam(name);
-        *id = passwd ? passwd->pw_uid : UINT32_MAX;
-    } else {
-        group = getgrnam(name);
-        *id = group ? group->gr_gid : UINT32_MAX;
-    }
-    return *id <= MOST_ID;
+    keep_groups(options, wanted, ids, (size_t)count);
 }
 
-/* A number with a minus, a blank or a leading zero is none. */
-#define plain_id(value, id) S_plain_id(aTHX_ value, id)
-static bool S_plain_id(pTHX_ SV *value, uint32_t *id)
+/* A source of groups that cannot be reached is no reason to leave groups out; the C library
+ * tells of it in errno alone. */
+static bool is_unreachable(int error)
 {
-    STRLEN length;
-    const char *text = SvPV_nomg(value, length);
-    const char *end = text + length;
-    unsigned long number = 0;
-
-    text += text < end && *text == '+';
-    if (text == end || end - text > 10 || (*text == '0' && end - text > 1))
-        return false;
-    for (; text < end; text++) {
-        unsigned digit = (unsigned)(*text - '0');
-
-        if (digit > 9 || number > (MOST_ID - digit) / 10)
-            return false;
-        number = 10 * number + digit;
-    }
-    *id = (uint32_t)number;
-    return true;
+    return error == EIO || error == EAGAIN || error == EMFILE || error == ENFILE
+           || error == ENOMEM || error == ECONNREFUSED || error == ETIMEDOUT
+           || error == EHOSTUNREACH || error == ENETUNREACH;
 }
 
-/* A name comes before a number, as with chown(1) and setpriv(1). */
-#define id_of(user, value, id) S_id_of(aTHX_ user, value, id)
-static bool S_id_of(pTHX_ bool user, SV *value, uint32_t *id)
+/* As initgroups(3) would set them. */
+#define groups_of_user(options, wanted, what, entry) S_groups_of_user(aTHX_ options, wanted, what, entry)
+static void S_groups_of_user(pTHX_ const struct options *options, struct wanted *wanted, SV *what,
+                             const struct passwd *entry)
 {
-    if (!is_string(value))
-        return false;
-    if (SvROK(value)) { /* ask it once */
-        STRLEN length;
-        const char *text = SvPV_nomg(value, length);
-
-        value = newSVpvn_flags(text, length, SVs_TEMP | SvUTF8(value));
-    }
-    return named_id(user, value, id) || plain_id(value, id);
-}
-
-/* Memory that lives as long as the call. */
-#define scratch(bytes) S_scratch(aTHX_ bytes)
-static void *S_scratch(pTHX_ size_t bytes)
-{
-    return SvPVX(sv_2mortal(newSV(bytes + 1)));
-}
-
-#define fill_ids(list, ids, count) S_fill_ids(aTHX_ list, ids, count)
-static void S_fill_ids(pTHX_ AV *list, uint32_t *ids, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        SV **id = av_fetch(list, (I32)i, 0);
-
-        ids[i] = id ? (uint32_t)SvUV(*id) : UINT32_MAX;
-    }
-}
-
-#define fill_state(state, from) S_fill_state(aTHX_ state, from)
-static void S_fill_state(pTHX_ struct lp_state *state, HV *from)
-{
-    for (unsigned f = 0; f < LP_FIELDS; f++) {
-        const enum lp_field field = (enum lp_field)f;
-        const char *name = lp_fields[f].name;
-        AV *list;
-
-        switch (lp_fields[f].kind) {
-        case LP_KIND_IDS:
-            fill_ids(entry_list(from, name), lp_field_ids(state, field), LP_SLOTS);
-            break;
-        case LP_KIND_GROUPS:
-            list = entry_list(from, name);
-            state->groups.count = (size_t)(av_len(list) + 1);
-            state->groups.ids = scratch(state->groups.count * sizeof(gid_t));
-            fill_ids(list, state->groups.ids, state->groups.count);
-            break;
-        case LP_KIND_NUMBER:
-            *lp_field_number(state, field) = SvUV(entry(from, name));
-            break;
-        default:
-            *lp_field_number(state, field) = entry_mask(from, name);
-        }
-    }
-}
-
-#define entry_fields(hash, name) S_entry_fields(aTHX_ hash, name)
-static unsigned S_entry_fields(pTHX_ HV *hash, const char *name)
-{
-    AV *names = entry_list(hash, name);
-    unsigned fields = 0;
-
-    for (I32 i = 0; i <= av_len(names); i++) {
-        SV **one = av_fetch(names, i, 0);
-
-        for (unsigned field = 0; field < LP_FIELDS; field++)
-            if (one && strEQ(SvPV_nolen(*one), lp_fields[field].name))
-                fields |= 1U << field;
-    }
-    return fields;
-}
-
-#define fill_plan(plan, from) S_fill_plan(aTHX_ plan, from)
-static void S_fill_plan(pTHX_ struct lp_plan *plan, HV *from)
-{
-    SV *start = entry(from, "start");
-    SV *target = entry(from, "target");
-
-    if (!SvROK(start) || SvTYPE(SvRV(start)) != SVt_PVHV || !SvROK(target)
-        || SvTYPE(SvRV(target)) != SVt_PVHV)
-        croak("setpriv: a state in the plan is not a hash");
-    memset(plan, 0, sizeof *plan);
-    fill_state(&plan->start, (HV *)SvRV(start));
-    fill_state(&plan->target, (HV *)SvRV(target));
-    plan->unsure = entry_fields(from, "unsure");
-    plan->setgroups_denied = SvTRUE(entry(from, "setgroups_denied"));
-    plan->parent = (pid_t)SvIV(entry(from, "parent"));
-    plan->check_parent = SvTRUE(entry(from, "check_parent"));
-    plan->exit = SvTRUE(entry(from, "exit"));
-    lp_make_plan(plan);
-}
-
-/* Looks at a process with at most so many groups, one after the other. */
-#define make_rooms(room, count, most) S_make_rooms(aTHX_ room, count, most)
-static void S_make_rooms(pTHX_ struct lp_room *room, int count, size_t most)
-{
-    const size_t size = lp_status_size(most);
-    gid_t *ids = (gid_t *)scratch((size_t)count * LP_WITNESSES * most * sizeof(gid_t));
-    char *text = (char *)scratch(size);
-
-    for (int i = 0; i < count; i++) {
-        room[i].groups = most;
-        room[i].size = size;
-        room[i].text = text;
-        for (int witness = 0; witness < LP_WITNESSES; witness++, ids += most)
-            room[i].ids[witness] = ids;
-    }
-}
-
-/* ---- what it does ---- */
-
-#define plan_hash(plan) S_plan_hash(aTHX_ plan)
-static SV *S_plan_hash(pTHX_ const struct lp_plan *plan)
-{
-    HV *hash = newHV();
-    AV *steps = newAV();
-    const struct lp_state exec = lp_after_exec(&plan->target);
-
-    for (unsigned i = 0; i < plan->count; i++)
-        av_push(steps, new_step(&plan->step[i], &plan->after[i]));
-    put(hash, "steps", newRV_noinc((SV *)steps));
-    put(hash, "unreached", new_field_names(plan->unreached));
-    put(hash, "after_exec", new_state(&exec, 0));
-    if (plan->refusal.rule != LP_NO_RULE)
-        put(hash, "refused", SvREFCNT_inc(reason_text(plan->refusal)));
-    return newRV_noinc((SV *)hash);
-}
-
-/* What went wrong, or undef. */
-#define run_plan(plan) S_run_plan(aTHX_ plan)
-static SV *S_run_plan(pTHX_ const struct lp_plan *plan)
-{
-    const size_t start = plan->start.groups.count, target = plan->target.groups.count;
-    struct lp_room room[2];
-    struct lp_outcome outcome;
-    HV *hash;
-
-    make_rooms(room, 2, (start > target ? start : target) + 1);
-    if (lp_setpriv(plan, room, &outcome) == LP_DONE) {
-#if PERL_VERSION < 16 /* it remembers the ids */
-        PL_uid = getuid();
-        PL_euid = geteuid();
-        PL_gid = getgid();
-        PL_egid = getegid();
-#endif
-        return &PL_sv_undef;
-    }
-    hash = newHV();
-    put(hash, "stage", newSVpv(stage_names[outcome.stage], 0));
-    put(hash, "error", newSViv(outcome.error));
-    put(hash, "id", newSVuv(outcome.id));
-    if (outcome.stage == LP_AT_STEP)
-        put(hash, "step", new_step(&plan->step[outcome.step], NULL));
-    if (outcome.cap < LP_CAPS)
-        put(hash, "cap", newSVpv(cap_text(outcome.cap), 0));
-    if (outcome.stage == LP_NOT_VERIFIED)
-        put(hash, "views", new_views(outcome.view));
-    if (outcome.stage != LP_UNTOUCHED)
-        put(hash, "left", new_views(outcome.left));
-    return newRV_noinc((SV *)hash);
-}
-
-/* What nobody told has every bit set, and no groups. */
-static unsigned unknown_fields(struct lp_state *state)
-{
-    const uint64_t unknown = UINT64_MAX;
-    unsigned fields = state->groups.ids ? 0 : 1U << LP_FIELD_GROUPS;
-
-    for (unsigned field = 0; field < LP_FIELDS; field++)
-        if (field != LP_FIELD_GROUPS
-            && memcmp(lp_field_number(state, (enum lp_field)field), &unknown, sizeof unknown) == 0)
-            fields |= 1U << field;
-    return fields;
-}
-
-/* The process as it is; or the fields that the getters do not tell, and those where
- * /proc tells something else, which takes a filter. (What a filter says of itself may
- * be false too: the end is compared in any case.) */
-#define look() S_look(aTHX)
-static SV *S_look(pTHX)
-{
-    struct lp_view view[LP_WITNESSES];
-    struct lp_room room;
-    HV *hash;
-    unsigned unknown;
-    int groups = getgroups(0, NULL);
-    int proc = lp_unfiltered() ? -1 : lp_open_status();
-
-    make_rooms(&room, 1, (size_t)(groups > 0 ? groups : 0) + 1);
-    lp_look(&room, proc, NULL, view);
-    if (proc >= 0)
-        (void)close(proc); /* it was only read */
-    unknown = unknown_fields(&view[LP_GETTERS].state);
-    if (!unknown && !view[LP_PROC].differs)
-        return new_state(&view[LP_GETTERS].state, 0);
-    hash = newHV();
-    put(hash, "unknown", new_field_names(unknown));
-    put(hash, "differs", new_field_names(view[LP_PROC].differs));
-    return newRV_noinc((SV *)hash);
-}
-
-/* The groups of a user, by name or else by number, as initgroups(3) would set them. */
-#define init_groups(name, uid) S_init_groups(aTHX_ name, uid)
-static SV *S_init_groups(pTHX_ const char *name, uid_t uid)
-{
-    const struct passwd *user = getpwnam(name);
-    int room = 64;
-
-    if (!user)
-        user = getpwuid(uid);
-    if (!user)
-        return &PL_sv_undef;
-    for (;;) {
-        gid_t *ids = (gid_t *)scratch((size_t)room * sizeof *ids);
+    for (int room = 64;;) {
+        gid_t *ids = scratch((size_t)room * sizeof *ids);
         int count = room;
+        int found;
 
-        if (getgrouplist(user->pw_name, user->pw_gid, ids, &count) >= 0)
-            return new_ids(ids, (size_t)count);
+        errno = 0;
+        found = getgrouplist(entry->pw_name, entry->pw_gid, ids, &count);
+        if (found >= 0 && is_unreachable(errno))
+            bad_plan(options, errno, "init_groups: the groups of %" SVf
+                     " could not be looked up: %s", SVfARG(what), Strerror(errno));
+        if (found >= 0) {
+            keep_groups(options, wanted, ids, (size_t)count);
+            return;
+        }
         room = count > room ? count : 2 * room;
     }
 }
 
-static int read_map(const char *kind, struct lp_map *map)
+#define init_groups(options, wanted) S_init_groups(aTHX_ options, wanted)
+static void S_init_groups(pTHX_ const struct options *options, struct wanted *wanted)
 {
-    return lp_read_map(*kind == 'u' ? "/proc/self/uid_map" : "/proc/self/gid_map", map);
+    static const enum option names[] = {OPT_reuid, OPT_ruid, OPT_euid};
+    const struct id_option *id;
+    struct passwd entry;
+    size_t i = 0;
+    SV *what;
+
+    while (i < C_ARRAY_LENGTH(names) && !options->value[names[i]])
+        i++;
+    if (i == C_ARRAY_LENGTH(names))
+        bad_plan(options, EINVAL, "init_groups needs a user: user, reuid, ruid or euid");
+    id = names[i] == OPT_euid ? &wanted->effective[UID] : &wanted->real[UID];
+    what = option_text(names[i], options->value[names[i]]);
+    if (!entry_of(options, what, id, &entry))
+        bad_plan(options, EINVAL, "init_groups: there is no user with %" SVf, SVfARG(what));
+    groups_of_user(options, wanted, what, &entry);
 }
+
+#define read_decision(options, wanted) S_read_decision(aTHX_ options, wanted)
+static void S_read_decision(pTHX_ const struct options *options, struct wanted *wanted)
+{
+    AV *decided = new_list();
+
+    wanted->decision = OPTIONS;
+    for (enum option option = OPT_clear_groups; option <= OPT_groups; option++) {
+        SV *value = options->value[option];
+
+        if (!value || (option != OPT_groups && !SvTRUE_nomg(value)))
+            continue;
+        wanted->decision = option;
+        word(decided, option_table[option].name);
+    }
+    if (av_len(decided) > 0)
+        bad_plan(options, EINVAL, "%" SVf " contradict each other", SVfARG(and_list(decided)));
+}
+
+/* Whoever names a uid names a gid, and whoever names a gid decides about the groups: each that
+ * is forgotten is a hole. */
+#define check_decided(options, wanted) S_check_decided(aTHX_ options, wanted)
+static void S_check_decided(pTHX_ const struct options *options, const struct wanted *wanted)
+{
+    const bool gid = wanted->real[GID].given || wanted->effective[GID].given;
+
+    if ((wanted->real[UID].given || wanted->effective[UID].given)
+        && !(wanted->real[GID].given && wanted->effective[GID].given))
+        bad_plan(options, EINVAL, "a uid needs a gid beside it: regid, or rgid and egid");
+    if (gid && wanted->decision == OPTIONS)
+        bad_plan(options, EINVAL, "who changes ids must say what becomes of the groups:"
+                                  " clear_groups, init_groups, groups or keep_groups");
+}
+
+/* ---- all of them ---- */
+
+#define read_wanted(options, wanted) S_read_wanted(aTHX_ options, wanted)
+static void S_read_wanted(pTHX_ const struct options *options, struct wanted *wanted)
+{
+    struct passwd entry;
+    bool by_user;
+
+    Zero(wanted, 1, struct wanted);
+    read_decision(options, wanted);
+    read_ids(options, wanted, UID);
+    read_ids(options, wanted, GID);
+    by_user = read_user(options, wanted, &entry);
+    check_decided(options, wanted);
+    switch (wanted->decision) {
+    case OPT_groups:
+        read_groups(options, wanted);
+        break;
+    case OPT_clear_groups:
+        keep_groups(options, wanted, scratch(0), 0);
+        break;
+    case OPT_init_groups:
+        if (by_user)
+            groups_of_user(options, wanted, option_text(OPT_user, given(options, user)), &entry);
+        else
+            init_groups(options, wanted);
+        break;
+    default:
+        break;
+    }
+    wanted->caps = set_option(options, OPT_caps, LP_PERMITTED);
+    wanted->inheritable = set_option(options, OPT_inh_caps, LP_INHERITABLE);
+    wanted->ambient = set_option(options, OPT_ambient_caps, LP_AMBIENT);
+    wanted->bounding = set_option(options, OPT_bounding_set, LP_BOUNDING);
+    wanted->securebits = set_option(options, OPT_securebits, LP_SECURE);
+    wanted->no_new_privs = is_true(options, no_new_privs);
+    wanted->signal = pdeathsig_option(options);
+}
+
+/* ---- the process as it is ---- */
+
+/* Memory for looks at a process with at most so many groups, one after the other. */
+#define make_buffers(buffer, count, most) S_make_buffers(aTHX_ buffer, count, most)
+static void S_make_buffers(pTHX_ struct lp_buffer *buffer, int count, size_t most)
+{
+    const size_t size = lp_status_size(most);
+    gid_t *ids = scratch((size_t)count * LP_SOURCES * most * sizeof(gid_t));
+    char *text = scratch(size);
+
+    for (int i = 0; i < count; i++) {
+        buffer[i].groups = most;
+        buffer[i].size = size;
+        buffer[i].text = text;
+        for (int source = 0; source < LP_SOURCES; source++, ids += most)
+            buffer[i].ids[source] = ids;
+    }
+}
+
+/* What nobody tells for sure cannot be changed for sure. Where a filter may answer for the
+ * kernel, /proc must say the same; what a filter says of itself may be false too, so the end is
+ * compared in any case. */
+#define look_at_self(options, now) S_look_at_self(aTHX_ options, now)
+static void S_look_at_self(pTHX_ const struct options *options, struct lp_creds *now)
+{
+    const bool filtered = lp_filtered();
+    const int groups = getgroups(0, NULL);
+    struct lp_reading reading[LP_SOURCES];
+    struct lp_buffer buffer;
+    unsigned unknown;
+    int status = -1, error = 0;
+
+    make_buffers(&buffer, 1, (size_t)(groups > 0 ? groups : 0) + 1);
+    if (filtered) {
+        status = lp_open_status();
+        error = errno;
+    }
+    lp_look(&buffer, status, NULL, reading);
+    if (status >= 0)
+        (void)close(status); /* it was only read */
+    unknown = lp_unknown_fields(&reading[LP_GETTERS].creds);
+    if (unknown)
+        bad_plan(options, EPERM, "the kernel does not tell %" SVf, SVfARG(field_names(unknown)));
+    if (filtered && status < 0)
+        bad_plan(options, error, "a seccomp filter may answer for the kernel, and"
+                 " /proc/thread-self/status cannot be read beside it: %s", Strerror(error));
+    if (reading[LP_PROC].differs)
+        bad_plan(options, EPERM,
+                 "the kernel and /proc/thread-self/status disagree about %" SVf
+                 ": a filter may answer for the kernel",
+                 SVfARG(field_names(reading[LP_PROC].differs)));
+    *now = reading[LP_GETTERS].creds;
+}
+
+/* ---- the plan ---- */
+
+static void set_target_ids(uint32_t ids[LP_SLOTS], const struct id_option *real,
+                           const struct id_option *effective)
+{
+    if (!real->given && !effective->given)
+        return;
+    if (real->given)
+        ids[LP_REAL_ID] = real->id;
+    if (effective->given)
+        ids[LP_EFFECTIVE_ID] = effective->id;
+    ids[LP_SAVED_ID] = ids[LP_FS_ID] = ids[LP_EFFECTIVE_ID];
+}
+
+/* The sets depend on each other. The defaults of a plan that leaves root start from nothing,
+ * those of any other from what is there. */
+static void set_target_sets(const struct wanted *wanted, bool leaves, const struct lp_creds *now,
+                            struct lp_creds *target)
+{
+    const uint64_t *had = now->caps.set;
+    uint64_t *set = target->caps.set;
+    uint64_t ambient = leaves ? 0 : now->ambient & apply(&wanted->caps, had[LP_PERMITTED]);
+    uint64_t inheritable = leaves ? 0 : had[LP_INHERITABLE];
+
+    if (wanted->inheritable.list)
+        ambient &= wanted->inheritable.raise;
+    if (wanted->ambient.given)
+        ambient = apply(&wanted->ambient, ambient);
+    inheritable = apply(&wanted->inheritable, inheritable | ambient);
+    if (!wanted->ambient.given)
+        ambient &= inheritable;
+    set[LP_INHERITABLE] = inheritable;
+    set[LP_PERMITTED] = set[LP_EFFECTIVE] = ambient;
+    if (wanted->caps.given)
+        set[LP_PERMITTED] = set[LP_EFFECTIVE] = wanted->caps.raise;
+    else if (!leaves) {
+        set[LP_PERMITTED] = had[LP_PERMITTED];
+        set[LP_EFFECTIVE] = had[LP_EFFECTIVE];
+    }
+    target->ambient = ambient;
+    target->bounding = apply(&wanted->bounding, now->bounding);
+}
+
+#define KEEP_CAPS_BIT LP_BIT(LP_SECURE_KEEP_CAPS)
+
+#define set_target(options, wanted, now, target) S_set_target(aTHX_ options, wanted, now, target)
+static void S_set_target(pTHX_ const struct options *options, const struct wanted *wanted,
+                         const struct lp_creds *now, struct lp_creds *target)
+{
+    const bool uid = wanted->real[UID].given || wanted->effective[UID].given;
+    bool root;
+
+    *target = *now;
+    set_target_ids(target->uid, &wanted->real[UID], &wanted->effective[UID]);
+    set_target_ids(target->gid, &wanted->real[GID], &wanted->effective[GID]);
+    if (wanted->groups.ids)
+        target->groups = wanted->groups;
+    root = lp_root_in_slot(target->uid) || target->uid[LP_FS_ID] == 0;
+    set_target_sets(wanted, uid && !root, now, target);
+    target->securebits = apply(&wanted->securebits, now->securebits & ~KEEP_CAPS_BIT);
+    if (target->securebits & KEEP_CAPS_BIT)
+        bad_plan(options, EINVAL, "securebits: keep_caps is always off afterwards, and an exec"
+                                  " would clear it anyway");
+    if (wanted->no_new_privs)
+        target->no_new_privs = 1;
+    if (wanted->signal.given)
+        target->pdeathsig = wanted->signal.number;
+}
+
+static const char *const conflict_options[LP_FIELDS] = {
+    [LP_FIELD_PERMITTED] = "caps",
+    [LP_FIELD_AMBIENT] = "ambient_caps",
+    [LP_FIELD_INHERITABLE] = "inh_caps",
+    [LP_FIELD_BOUNDING] = "bounding_set",
+};
+
+static const char *conflict_words(const struct lp_conflict *conflict)
+{
+    if (conflict->field == LP_FIELD_BOUNDING)
+        return "in the bounding set, and nothing can be added to it";
+    if (conflict->before)
+        return "permitted now";
+    return conflict->within == LP_FIELD_PERMITTED ? "in caps, and ambient needs permitted"
+                                                  : "in inh_caps, and ambient needs inheritable";
+}
+
+#define check_target(options, plan) S_check_target(aTHX_ options, plan)
+static void S_check_target(pTHX_ const struct options *options, const struct lp_plan *plan)
+{
+    struct lp_conflict conflict = lp_conflict_of(&plan->start, &plan->target);
+    const struct lp_gain regained = lp_regained(&plan->start, &plan->target);
+    AV *caps;
+
+    if (conflict.caps) {
+        if (conflict.field == LP_FIELD_PERMITTED && !given(options, caps))
+            conflict.field = LP_FIELD_AMBIENT; /* which it follows */
+        caps = caps_list(conflict.caps);
+        bad_plan(options, EPERM, "%s: %" SVf " %s not %s", conflict_options[conflict.field],
+                 SVfARG(and_list(caps)), av_len(caps) ? "are" : "is", conflict_words(&conflict));
+    }
+    if (regained.caps)
+        bad_plan(options, EPERM, "uid 0 stays, and %s would give back %" SVf
+                 ": cut bounding_set (and inh_caps) to what is kept, or set no_new_privs,"
+                 " or have noroot among securebits",
+                 regained.saved_only ? "seteuid(0) and an exec" : "the next exec",
+                 SVfARG(and_list(caps_list(regained.caps))));
+}
+
+/* Where 65534 may also stand for an id that is not mapped, what is decided must be done even if
+ * nothing seems to differ. */
+static bool is_unsure(bool user, const uint32_t *now, size_t had, const uint32_t *wanted,
+                      size_t count)
+{
+    bool here = false, there = false;
+    struct lp_map map;
+
+    for (size_t i = 0; i < had; i++)
+        here = here || now[i] == LP_OVERFLOW_ID;
+    for (size_t i = 0; i < count; i++)
+        there = there || wanted[i] == LP_OVERFLOW_ID;
+    return here && there && (lp_read_map(user, &map) != 0 || !lp_maps_all(&map));
+}
+
+static void find_unsure(const struct wanted *wanted, struct lp_plan *plan)
+{
+    const struct lp_creds *now = &plan->start, *target = &plan->target;
+    const bool named[] = {
+        [UID] = wanted->real[UID].given || wanted->effective[UID].given,
+        [GID] = wanted->real[GID].given || wanted->effective[GID].given,
+    };
+
+    if (named[UID] && is_unsure(true, now->uid, LP_SLOTS, target->uid, LP_SLOTS))
+        plan->unsure |= LP_FIELD(UID);
+    if (named[GID] && is_unsure(false, now->gid, LP_SLOTS, target->gid, LP_SLOTS))
+        plan->unsure |= LP_FIELD(GID);
+    if (wanted->groups.ids && is_unsure(false, now->groups.ids, now->groups.count,
+                                        target->groups.ids, target->groups.count))
+        plan->unsure |= LP_FIELD(GROUPS);
+}
+
+/* Asked last: names may be looked up by code that starts threads. */
+#define check_threads(options) S_check_threads(aTHX_ options)
+static void S_check_threads(pTHX_ const struct options *options)
+{
+    const unsigned others = remaining_threads(lp_count_other_threads);
+
+    if (others)
+        bad_plan(options, EINVAL,
+                 "the process has %u other thread%s, which would keep what this one gives up",
+                 others, others == 1 ? "" : "s");
+}
+
+/* All that an option names is looked up before the process is looked at, and all that may be
+ * refused is refused before anything is changed. */
+#define prepare_plan(options, plan) S_prepare_plan(aTHX_ options, plan)
+static void S_prepare_plan(pTHX_ const struct options *options, struct lp_plan *plan)
+{
+    const pid_t parent = getppid();
+    struct wanted wanted;
+    unsigned differ;
+
+    Zero(plan, 1, struct lp_plan);
+    read_wanted(options, &wanted);
+    look_at_self(options, &plan->start);
+    set_target(options, &wanted, &plan->start, &plan->target);
+    check_target(options, plan);
+    find_unsure(&wanted, plan);
+    differ = lp_differ(&plan->start, &plan->target) | plan->unsure;
+    if (differ & LP_FIELD(GROUPS))
+        plan->setgroups_denied = lp_setgroups_denied(!plan->target.groups.count);
+    plan->parent = wanted.signal.parent == -1 ? parent : wanted.signal.parent;
+    plan->check_parent = wanted.signal.parent != -1 && wanted.signal.number;
+    lp_make_plan(plan);
+    if (plan->refusal.rule != LP_NO_RULE)
+        bad_plan(options, EPERM, "%" SVf " would be refused: %" SVf "; nothing was changed",
+                 SVfARG(op_text(&plan->op[plan->count - 1], &plan->target)),
+                 SVfARG(reason_text(plan->refusal)));
+    if (plan->unreached)
+        bad_plan(options, EPERM, "no steps lead to the wanted %" SVf "; nothing was changed",
+                 SVfARG(field_names(plan->unreached)));
+}
+
+/* ---- the plan as data ---- */
+
+#define plan_data(plan) S_plan_data(aTHX_ plan)
+static SV *S_plan_data(pTHX_ const struct lp_plan *plan)
+{
+    const struct lp_creds exec = lp_after_exec(&plan->target);
+    struct lp_creds creds = plan->start;
+    HV *hash = newHV();
+    AV *steps = newAV();
+
+    for (unsigned i = 0; i < plan->count; i++) {
+        (void)lp_predict(&plan->op[i], &plan->target, plan->setgroups_denied, &creds);
+        av_push(steps, op_data(&plan->op[i], &plan->target, &creds));
+    }
+    put(hash, "steps", newRV_noinc((SV *)steps));
+    put(hash, "now", creds_data(&plan->start));
+    put(hash, "expected", creds_data(&plan->target));
+    put(hash, "after_exec", creds_data(&exec));
+    return newRV_noinc((SV *)hash);
+}
+
+/* ---- what went wrong ---- */
+
+static const char *const source_names[LP_SOURCES] = {
+    [LP_GETTERS] = "the kernel", [LP_PROC] = "/proc/thread-self/status",
+};
+
+/* "the kernel says uid 0, 0, 0 and 0 instead of 1, 1, 1 and 1" */
+#define differing_text(target, reading) S_differing_text(aTHX_ target, reading)
+static SV *S_differing_text(pTHX_ const struct lp_creds *target,
+                            const struct lp_reading reading[LP_SOURCES])
+{
+    SV *text = newSVpvn_flags("", 0, SVs_TEMP);
+
+    for (int source = 0; source < LP_SOURCES; source++) {
+        const struct lp_reading *one = &reading[source];
+        const char *before = SvCUR(text) ? "; " : "";
+
+        if (!one->there || !one->differs)
+            continue;
+        sv_catpvf(text, "%s%s says ", before, source_names[source]);
+        for (unsigned field = 0, first = 1; field < LP_FIELDS; field++) {
+            if (!(one->differs & 1U << field))
+                continue;
+            sv_catpvf(text, "%s%s %" SVf " instead of %" SVf, first ? "" : ", ",
+                      lp_fields[field].name,
+                      SVfARG(field_text(&one->creds, (enum lp_field)field)),
+                      SVfARG(field_text(target, (enum lp_field)field)));
+            first = 0;
+        }
+    }
+    return text;
+}
+
+#define failure_text(plan, outcome) S_failure_text(aTHX_ plan, outcome)
+static SV *S_failure_text(pTHX_ const struct lp_plan *plan, const struct lp_outcome *outcome)
+{
+    const char *said = Strerror(outcome->error);
+    SV *text;
+
+    switch (outcome->stage) {
+    case LP_AT_OP:
+        text = copy_of(op_text(&plan->op[outcome->op], &plan->target));
+        if (outcome->cap < LP_CAPS)
+            sv_catpvf(text, ", %s", cap_text(outcome->cap));
+        sv_catpvf(text, ": %s", said);
+        return text;
+    case LP_STILL_BLOCKED:
+        return sv_2mortal(newSVpvf("step 16, unblocking the signals: %s", said));
+    case LP_OTHER_THREADS:
+        return sv_2mortal(newSVpvf("step 16, verification: the process has %u other threads,"
+                                   " which keep what this one gave up",
+                                   outcome->reading[LP_PROC].threads - 1));
+    case LP_NOT_GIVEN_UP_UID:
+    case LP_NOT_GIVEN_UP_GID:
+        text = sv_2mortal(newSVpvf("step 16, verification: %s %lu was given up, but ",
+                                   outcome->stage == LP_NOT_GIVEN_UP_UID ? "uid" : "gid",
+                                   outcome->id));
+        if (outcome->error)
+            sv_catpvf(text, "asking for it gives: %s", said);
+        else
+            sv_catpvs(text, "it could be taken back");
+        return text;
+    default:
+        return sv_2mortal(newSVpvf("step 16, verification: %" SVf,
+                                   SVfARG(differing_text(&plan->target, outcome->reading))));
+    }
+}
+
+/* Field by field, by /proc where it tells, else by the getters. */
+static void best_known(const struct lp_reading left[LP_SOURCES], struct lp_creds *creds,
+                       unsigned *unknown)
+{
+    *creds = left[LP_GETTERS].creds;
+    *unknown = 0;
+    for (unsigned f = 0; f < LP_FIELDS; f++) {
+        const enum lp_field field = (enum lp_field)f;
+        struct lp_creds proc = left[LP_PROC].creds;
+        const bool told = left[LP_PROC].there && !(left[LP_PROC].untold & 1U << f)
+                          && is_told(&proc, field);
+
+        if (told && lp_fields[f].type == LP_TYPE_IDS)
+            memcpy(lp_field_ids(creds, field), lp_field_ids(&proc, field), sizeof creds->uid);
+        else if (told && lp_fields[f].type == LP_TYPE_GROUPS)
+            creds->groups = proc.groups;
+        else if (told)
+            *lp_field_number(creds, field) = *lp_field_number(&proc, field);
+        if (!is_told(creds, field))
+            *unknown |= 1U << f;
+    }
+}
+
+/* What the process still is, after all was done to leave it with nothing. */
+#define left_text(left) S_left_text(aTHX_ left)
+static SV *S_left_text(pTHX_ const struct lp_reading left[LP_SOURCES])
+{
+    const unsigned sets = LP_FIELD(EFFECTIVE) | LP_FIELD(PERMITTED) | LP_FIELD(INHERITABLE)
+                          | LP_FIELD(AMBIENT);
+    AV *parts = new_list();
+    struct lp_creds creds;
+    unsigned unknown;
+    uint64_t caps;
+    SV *text;
+
+    best_known(left, &creds, &unknown);
+    caps = lp_any_set(&creds.caps) | creds.ambient;
+    if (unknown & sets)
+        av_push(parts, newSVpvs("nobody tells its capabilities"));
+    else if (caps)
+        av_push(parts, newSVpvf("it still has %" SVf, SVfARG(and_list(caps_list(caps)))));
+    else
+        av_push(parts, newSVpvs("it has no capabilities any more"));
+    if (!(unknown & LP_FIELD(UID)) && lp_root_in_slot(creds.uid))
+        av_push(parts, newSVpvf("is still uid 0%s",
+                                lp_root_gains(&creds).caps ? ", whose next exec gives them back"
+                                                           : ""));
+    if (!(unknown & LP_FIELD(GID)) && lp_root_in_slot(creds.gid))
+        av_push(parts, newSVpvs("is still gid 0"));
+    if (!(unknown & LP_FIELD(GROUPS)) && creds.groups.count)
+        av_push(parts, newSVpvf("is still in the groups %" SVf,
+                                SVfARG(and_list(field_list(&creds, LP_FIELD_GROUPS)))));
+    text = newSVpvn_flags("this process must not go on: ", 29, SVs_TEMP);
+    for (SSize_t i = 0; i <= av_len(parts); i++)
+        sv_catpvf(text, "%s%" SVf, i ? ", and " : "", SVfARG(*av_fetch(parts, i, 0)));
+    return text;
+}
+
+/* ---- setpriv itself ---- */
+
+/* Before 5.16, perl remembers the four ids that $<, $>, $( and $) show. */
+#ifndef reread_ids
+static void reread_ids(void)
+{
+#if PERL_VERSION < 16
+    PL_uid = getuid();
+    PL_euid = geteuid();
+    PL_gid = getgid();
+    PL_egid = getegid();
+#endif
+}
+#endif
+
+#define exit_option(options) S_exit_option(aTHX_ options)
+static bool S_exit_option(pTHX_ const struct options *options)
+{
+    SV *value = given(options, on_failure);
+    const char *text;
+
+    if (!value)
+        return false;
+    value = is_string(value) ? plain(value) : value;
+    text = is_string(value) ? SvPV_nolen(value) : "";
+    if (strEQ(text, "exit"))
+        return true;
+    if (strNE(text, "die"))
+        bad_option(options, OPT_on_failure, "%s is neither \"die\" nor \"exit\"", shown(value));
+    return false;
+}
+
+/* The exception is made and thrown here: no handler of a pending signal comes before it. */
+#define run_plan(options, plan, exit) S_run_plan(aTHX_ options, plan, exit)
+static void S_run_plan(pTHX_ const struct options *options, const struct lp_plan *plan, bool exit)
+{
+    const size_t start = plan->start.groups.count, target = plan->target.groups.count;
+    struct lp_buffer buffer[2];
+    struct lp_outcome outcome;
+
+    make_buffers(buffer, 2, (start > target ? start : target) + 1);
+    switch (lp_setpriv(plan, buffer, exit, &outcome)) {
+    case LP_DONE:
+        reread_ids();
+        return;
+    case LP_UNTOUCHED:
+        bad_plan(options, outcome.error, "it did not begin: %s; nothing was changed",
+                 Strerror(outcome.error));
+    default:
+        bad_plan(options, outcome.error, "%" SVf "; %" SVf, SVfARG(failure_text(plan, &outcome)),
+                 SVfARG(left_text(outcome.left)));
+    }
+}
+
+#define do_setpriv(args, count) S_do_setpriv(aTHX_ args, count)
+static SV *S_do_setpriv(pTHX_ SV **args, I32 count)
+{
+    const int saved = errno;
+    struct options options = {.function = "setpriv"};
+    struct lp_plan plan;
+    bool exit;
+
+    read_options(&options, SETPRIV, args, count);
+    exit = exit_option(&options);
+    prepare_plan(&options, &plan);
+    plan.alone = true;
+    check_threads(&options);
+    if (is_true(&options, dry_run)) {
+        errno = saved;
+        return sv_2mortal(plan_data(&plan));
+    }
+    run_plan(&options, &plan, exit);
+    errno = saved;
+    return &PL_sv_yes;
+}
+
+#endif

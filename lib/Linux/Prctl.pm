@@ -39,18 +39,6 @@ sub unimport {
     return;
 }
 
-# The rest of it is loaded when it is called for the first time.
-my $setpriv;
-
-sub setpriv {
-    $setpriv //= do {
-        local ($!, $@);
-        require Linux::Prctl::Setpriv;
-        \&Linux::Prctl::Setpriv::setpriv;
-    };
-    return &$setpriv;    # with these arguments
-}
-
 # What does the calling statement want done with a warning of a category? 0:
 # nothing, 1: to see it, 2: to die of it. The category is on where nothing was said.
 sub _wish {

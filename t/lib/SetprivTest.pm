@@ -7,9 +7,8 @@ use warnings;
 
 use Exporter qw(import);
 use Linux::Prctl;
-use Linux::Prctl::Setpriv ();    # now: the users of the tests may not be able to read it
 use POSIX ();
-use Shapes qw(sys raw_capset bit);
+use Shapes qw(sys raw_prctl raw_capset bit);
 use TestChild qw(proc_status);
 
 our @EXPORT_OK = qw(
@@ -42,13 +41,32 @@ sub truth {
     return \%truth;
 }
 
-# A state of a plan in the same words.
+my @SLOTS = qw(real effective saved fs);
+
+# The numbers of some capabilities or securebits as a mask of 64 bits, in hex.
+sub _hex {
+    my $bits = "\0" x 8;
+    vec($bits, $_, 1) = 1 for @_;
+    return unpack 'H16', reverse $bits;
+}
+
+sub _securebits {
+    my @names = keys %Linux::Prctl::securebits;
+    my %number = map { $names[$_] => $_ } 0 .. $#names;
+    return map { $number{$_} // $_ } @_;
+}
+
+sub _numbers { return map { Linux::Prctl::cap_number($_) } @_ }
+
+# What setpriv() says of a process, with dry_run, in the same words.
 sub in_truth {
-    my ($state) = @_;
-    my %truth = %$state;
-    $truth{$_} = unpack 'H16', reverse $state->{$_}
-        for grep { !ref $state->{$_} && length $state->{$_} == 8 } keys %truth;
-    return \%truth;
+    my ($creds) = @_;
+    return {
+        (map { $_ => [ @{ $creds->{$_} }{@SLOTS} ] } qw(uid gid)),
+        (map { $_ => _hex(_numbers(@{ $creds->{caps}{$_} })) } keys %{ $creds->{caps} }),
+        securebits => _hex(_securebits(@{ $creds->{securebits} })),
+        map { $_ => $creds->{$_} } qw(groups no_new_privs pdeathsig),
+    };
 }
 
 sub _text {
@@ -262,13 +280,6 @@ sub _random_plan {
 
 # ---- a trial ----
 
-sub _plan_of {
-    my (%plan) = @_;
-    require Linux::Prctl::Setpriv;
-    my $plan = Linux::Prctl::Setpriv::_plan(Linux::Prctl::Setpriv::_options(%plan));
-    return ($plan, Linux::Prctl::Setpriv::_foresee($plan));
-}
-
 # In a child of its own: what the code found, or nothing.
 sub _apart {
     my ($code) = @_;
@@ -285,25 +296,61 @@ sub _apart {
     return $? ? "ended with status $?" : $found;
 }
 
-# Each step as foreseen, and the last as refused as foreseen.
-sub _watch_steps {
-    my ($plan, $foreseen) = @_;
-    my @steps = @{ $foreseen->{steps} };
+# The system calls of a step, by hand.
+my %TAKE = (
+    capset => sub {
+        my ($step) = @_;
+        raw_capset(map { bit(_numbers(@{ $step->{$_} })) } qw(effective permitted inheritable));
+    },
+    set_keepcaps      => sub { raw_prctl(8, $_[0]{value}) },
+    setgroups         => sub { my @groups = @{ $_[0]{groups} }; raw_groups(@groups) or die "setgroups: $!\n" },
+    setresgid         => sub { sys(setresgid => map { $_ + 0 } @{ $_[0]{ids} }) },
+    setresuid         => sub { sys(setresuid => map { $_ + 0 } @{ $_[0]{ids} }) },
+    set_securebits    => sub { raw_prctl(28, bit(_securebits(@{ $_[0]{securebits} }))) },
+    capbset_drop      => sub { raw_prctl(24, $_) for _numbers(@{ $_[0]{caps} }) },
+    cap_ambient_lower => sub { raw_prctl(47, 3, $_) for _numbers(@{ $_[0]{caps} }) },
+    cap_ambient_raise => sub { raw_prctl(47, 2, $_) for _numbers(@{ $_[0]{caps} }) },
+    set_no_new_privs  => sub { raw_prctl(38, 1) },
+    set_pdeathsig     => sub { raw_prctl(1, $_[0]{value}) },
+);
 
-    # This is a child: its parent is another, and fork(2) disarmed the signal.
-    $plan->{parent} = getppid;
-    Linux::Prctl::set_pdeathsig($plan->{start}{pdeathsig});
-    for my $i (0 .. $#steps) {
-        my $last  = $i == $#steps && defined $foreseen->{refused};
-        my $error = Linux::Prctl::Setpriv::_take($plan, $i);
-        my $name  = "step $steps[$i]{step} ($steps[$i]{call})";
-        return "$name answered $error" . ($last ? ", foreseen: $foreseen->{refused}" : '')
-            if $last ? $error != 1 : $error;
-        last if $last;
-        my $found = told_apart(truth(), in_truth($steps[$i]{after}));
+sub calls { return keys %TAKE }
+
+# Each step as predicted.
+sub _watch_steps {
+    my ($plan) = @_;
+
+    # This is a child: fork(2) disarmed the signal.
+    Linux::Prctl::set_pdeathsig($plan->{now}{pdeathsig});
+    for my $step (@{ $plan->{steps} }) {
+        my $name = "step $step->{step} ($step->{call})";
+        eval { $TAKE{ $step->{call} }->($step); 1 } or return "$name: $@";
+        my $found = told_apart(truth(), in_truth($step->{after}));
         return "after $name: $found" if $found;
     }
     return '';
+}
+
+sub _has { my ($now, $set, $name) = @_; return grep { $_ == Linux::Prctl::cap_number($name) } _caps($now->{$set}) }
+sub _bit_set { my ($now, $name) = @_; return grep { $_ == (_securebits($name))[0] } _caps($now->{securebits}) }
+
+# Is the reason of a refusal true of the process as it was?
+sub _is_true {
+    my ($reason, $now) = @_;
+    if ($reason =~ /\Athis kernel may not know/)       { return 1 }
+    if ($reason =~ /setgroups denies/)                 { return -e '/proc/self/setgroups' }
+    if ($reason =~ /\A(\w+) is not effective\z/)       { return !_has($now, permitted => $1) }
+    if ($reason =~ /\A(\w+) is not permitted\z/)       { return !_has($now, permitted => $1) }
+    if ($reason =~ /\A(\w+) is not permitted, and setpcap is not effective\z/) {
+        return !_has($now, permitted => $1) && !_has($now, permitted => 'setpcap');
+    }
+    if ($reason =~ /\A(\w+) is not in the bounding set\z/) { return !_has($now, bounding => $1) }
+    if ($reason =~ /\A(\w+) is locked\z/) {
+        my ($name) = $1 =~ /\A(.*?)(?:_locked)?\z/;
+        return _bit_set($now, "${name}_locked");
+    }
+    if ($reason eq 'no_cap_ambient_raise is set') { return _bit_set($now, 'no_cap_ambient_raise') }
+    return;
 }
 
 sub _after_exec {
@@ -319,34 +366,34 @@ sub _after_exec {
     return truth(%status);
 }
 
-# In a process that is in some state: what goes wrong with a plan, and what became of it.
+# In a process: what goes wrong with a plan, and what became of it.
 sub _try {
     my (%plan) = @_;
     my $before = truth();
-    my ($plan, $foreseen) = eval { _plan_of(%plan) };
-    my $kind = !$plan ? 'misuse' : defined $foreseen->{refused} ? 'refused' : 'done';
-    return ($kind, "unreached: @{ $foreseen->{unreached} }")
-        if $kind eq 'done' && @{ $foreseen->{unreached} };
+    my $plan   = eval { Linux::Prctl::setpriv(%plan, dry_run => 1) };
+    my $said   = $@;
+    my $became = $plan ? 'done' : $said =~ /would be refused: (.*); nothing was changed/ ? 'refused' : 'misuse';
+    return ($became, "untrue: $said") if $became eq 'refused' && !_is_true($1, $before);
     if ($plan) {
-        my $found = _apart(sub { _watch_steps($plan, $foreseen) });
-        return ($kind, $found) if $found;
+        my $found = _apart(sub { _watch_steps($plan) });
+        return ($became, $found) if $found;
     }
     my $lived = eval { Linux::Prctl::setpriv(%plan) };
     my $error = $@;
-    if ($kind ne 'done') {
-        return ($kind, 'it went through') if $lived;
+    if ($became ne 'done') {
+        return ($became, 'it went through') if $lived;
         my $found = told_apart(truth(), $before);
-        return ($kind, $found && "it died ($error) but changed $found");
+        return ($became, $found && "it died ($error) but changed $found");
     }
-    return ($kind, "it died: $error") if !$lived;
-    my $found = told_apart(truth(), in_truth($plan->{target}));
-    return ($kind, "it left $found") if $found;
-    my $exec = in_truth($foreseen->{after_exec});
+    return ($became, "it died: $error") if !$lived;
+    my $found = told_apart(truth(), in_truth($plan->{expected}));
+    return ($became, "it left $found") if $found;
+    my $exec = in_truth($plan->{after_exec});
 
     # Before 6.16 an exec with two ids set one of them back, and took ambient away.
-    return ($kind, '') if $exec->{uid}[0] != $exec->{uid}[1] || $exec->{gid}[0] != $exec->{gid}[1];
+    return ($became, '') if $exec->{uid}[0] != $exec->{uid}[1] || $exec->{gid}[0] != $exec->{gid}[1];
     $found = told_apart(_after_exec(), $exec);
-    return ($kind, $found && "an exec left $found");
+    return ($became, $found && "an exec left $found");
 }
 
 # One random start and plan: (what became of it, what went wrong).
@@ -358,10 +405,10 @@ sub random_trial {
             _random_start($shape);
             my $before = truth();
             my %plan   = _random_plan($before);
-            my ($kind, $found) = _try(%plan);
-            return $kind if !$found;
+            my ($became, $found) = _try(%plan);
+            return $became if !$found;
             my $option = join ', ', map { "$_ => " . _text($plan{$_}) } sort keys %plan;
-            return "$kind $found\n  from " . state_text($before) . "\n  to $option";
+            return "$became $found\n  from " . state_text($before) . "\n  to $option";
         }
     );
     return $said =~ /\A(misuse|refused|done)(?: (.*))?\z/s ? ($1, $2 // '') : ('lost', $said);
