@@ -107,9 +107,9 @@ SKIP: {
         set_dumpable(1);
         return (@before, @then, (stat "/proc/$$/status")[4]);
     };
-    is($owner[0], $>, 'S10: a dumpable process owns its files in /proc');
-    isnt($owner[1], $>, 'S10: set_dumpable(0): they are root\'s');
-    is($owner[2], $>, 'S10: set_dumpable(1): they are its own again');
+    is($owner[0], $>, 'plain user: a dumpable process owns its files in /proc');
+    isnt($owner[1], $>, 'plain user: set_dumpable(0): they are root\'s');
+    is($owner[2], $>, 'plain user: set_dumpable(1): they are its own again');
 }
 
 # ---- the right to keep capabilities ----
@@ -145,7 +145,7 @@ SKIP: {
     SKIP: {
         skip 'the kernel does not show NoNewPrivs', 1 if !defined $seen[0];
         is_deeply([@seen[1 .. 5]], [0, 0, 1, 1, 1],
-            'S11: set_no_new_privs() is there, kept over fork and exec');
+            'no new privs: set_no_new_privs() is there, kept over fork and exec');
     }
 }
 
@@ -349,14 +349,14 @@ SKIP: {
     is(in_child { set_seccomp(SECCOMP_MODE_FILTER, '') }, -1, 'an empty program is refused');
     SKIP: {
         my %status = proc_status();
-        skip 'S11: no_new_privs is set already', 1 if $status{NoNewPrivs};
+        skip 'no new privs: no_new_privs is set already', 1 if $status{NoNewPrivs};
         skip 'who has CAP_SYS_ADMIN needs no no_new_privs', 1 if effective(CAP_SYS_ADMIN);
         my @refused = in_child {
             my $answer = set_seccomp(SECCOMP_MODE_FILTER, $program);
             ($answer, $! + 0, get_seccomp());
         };
         is_deeply(\@refused,
-            [-1, EACCES, 0], 'S10: without no_new_privs, a filter is refused');
+            [-1, EACCES, 0], 'plain user: without no_new_privs, a filter is refused');
     }
 }
 
@@ -419,12 +419,12 @@ SKIP: {
         ($answer, $! + 0, proc_caps());
     };
     if (effective(CAP_SETPCAP)) {
-        is($answer, 0, 'S1: capbset_drop("kill")');
-        is($now{B}, $caps{B} & ~(1 << CAP_KILL), 'S1: one capability is gone from the bounding set');
+        is($answer, 0, 'root with everything: capbset_drop("kill")');
+        is($now{B}, $caps{B} & ~(1 << CAP_KILL), 'root with everything: one capability is gone from the bounding set');
     }
     else {
-        is_deeply([$answer, $errno], [-1, EPERM], 'S10: capbset_drop("kill") is refused');
-        is($now{B}, $caps{B}, 'S10: and the bounding set is as it was');
+        is_deeply([$answer, $errno], [-1, EPERM], 'plain user: capbset_drop("kill") is refused');
+        is($now{B}, $caps{B}, 'plain user: and the bounding set is as it was');
     }
 }
 {
@@ -447,11 +447,11 @@ SKIP: {
         ($answer, $! + 0, get_securebits(), raw(27));
     };
     if (effective(CAP_SETPCAP) && !get_securebits()) {
-        is_deeply([$answer, $got, $is], [0, 65, 65], 'S1: set_securebits');
+        is_deeply([$answer, $got, $is], [0, 65, 65], 'root with everything: set_securebits');
     }
     elsif (!effective(CAP_SETPCAP)) {
         is_deeply([$answer, $errno, $got, $is], [-1, EPERM, get_securebits(), get_securebits()],
-            'S10: set_securebits is refused');
+            'plain user: set_securebits is refused');
     }
 }
 
@@ -497,8 +497,8 @@ is(cap_number('cap_41'), 41, 'cap_number: a number that has no name');
         };
         if (!effective($cap)) {
             is_deeply([$refused, $why], [-1, EPERM],
-                "S10: setfs$kind($foreign) is refused, and says so");
-            is($left{$field}, $status{$field}, "S10: setfs$kind($foreign): nothing has changed");
+                "plain user: setfs$kind($foreign) is refused, and says so");
+            is($left{$field}, $status{$field}, "plain user: setfs$kind($foreign): nothing has changed");
         }
         else {
             is($refused, (split ' ', $left{$field})[3] == $foreign ? 0 : -1,

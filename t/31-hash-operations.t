@@ -6,8 +6,9 @@ use lib 't/lib';
 use Test::More;
 
 use Linux::Prctl qw(:hashes :sets);
-use Shapes qw(shape in_shape privileged no_privilege raw_prctl raw_capset raw_capget bit last_capability
-    ambient_raise);
+use Masks qw(bit);
+use Shapes qw(shape in_shape privileged no_privilege);
+use SystemCalls qw(raw_prctl raw_capset raw_capget last_capability ambient_raise);
 use TestChild qw(in_child proc_caps);
 
 plan skip_all => no_privilege() if no_privilege();

@@ -8,7 +8,8 @@ use lib 't/lib';
 use Test::More;
 
 use Linux::Prctl ();
-use Shapes qw(no_privilege last_capability);
+use Shapes qw(no_privilege);
+use SystemCalls qw(last_capability);
 
 my ($strace) = grep { -x } map {"$_/strace"} split /:/, $ENV{PATH} // '';
 plan skip_all => 'no strace to count with' if !$strace;

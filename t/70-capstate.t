@@ -167,7 +167,7 @@ SKIP: {
 
 my %own = proc_caps();
 SKIP: {
-    skip 'S10: there is nothing here to lower', 1 if !$own{P};
+    skip 'plain user: there is nothing here to lower', 1 if !$own{P};
     my ($masks, $chosen) = in_child {
         my ($first) = $CLASS->get_current->names('permitted');
         $CLASS->new->add(permitted => $first)->add(effective => $first)->set_current;
