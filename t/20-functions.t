@@ -159,6 +159,7 @@ SKIP: {
             set_child_subreaper($reaper);
             pipe my $from, my $to or die "pipe: $!\n";
             pipe my $wait, my $gone or die "pipe: $!\n";
+            binmode $_ for $from, $to, $wait, $gone;
             my $me = $$;
             my $middle = fork // die "fork: $!\n";
             if (!$middle) {

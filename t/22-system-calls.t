@@ -240,6 +240,7 @@ for my $option (-1, 2**32 - 1, -2**31, 2**31) {
             set_ptracer(77);
             push @seen, set_ptracer(9), $ask->();
             pipe my $from, my $to or die "pipe: $!\n";
+            binmode $_ for $from, $to;
             my $child = fork // die "fork: $!\n";
             if (!$child) {
                 syswrite $to, get_ptracer() == getppid ? 'its parent' : get_ptracer();

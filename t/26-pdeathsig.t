@@ -21,6 +21,7 @@ sub orphan(&) {
     my ($code) = @_;
     pipe my $from, my $to or die "pipe: $!\n";
     pipe my $ready, my $let_go or die "pipe: $!\n";
+    binmode $_ for $from, $to, $ready, $let_go;
     my $parent = fork // die "fork: $!\n";
     if (!$parent) {
         my $child = fork // POSIX::_exit(99);
@@ -168,6 +169,7 @@ SKIP: {
     my $ended = in_child {
         require threads;
         pipe my $ready, my $armed or die "pipe: $!\n";
+        binmode $_ for $ready, $armed;
         threads->create(sub {
             my $pid = fork // die "fork: $!\n";
             if (!$pid) {

@@ -26,6 +26,7 @@ my %start;
 if ($ithreads) {
     $start{'an ithread'} = sub {
         pipe my $from, my $to or die "pipe: $!\n";
+        binmode $_ for $from, $to;
         my $thread = threads->create(sub { close $to; sysread $from, my $byte, 1; 1 });
         return sub { close $to; $thread->join };
     };

@@ -94,7 +94,7 @@ SKIP: {
 # The starter is killed; what the command says then, until it is gone.
 sub orphan {
     my (@options) = @_;
-    my $worker = '$SIG{TERM} = sub { syswrite STDOUT, qq{heard TERM\n}; exit }; $| = 1;'
+    my $worker = '$SIG{TERM} = sub { print qq{heard TERM\n}; exit }; $| = 1;'
         . ' print qq{$$\n}; sleep 1 while 1';
     my $starter = open my $out, '-|' // die "fork: $!\n";
     if (!$starter) {

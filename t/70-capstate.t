@@ -99,6 +99,7 @@ is_deeply(masks($CLASS->get_for_pid($$)), proc_masks(), 'so is get_for_pid of on
     my ($same, $other) = in_child {
         pipe my $from_child, my $to_child or die "pipe: $!\n";
         pipe my $from_parent, my $to_parent or die "pipe: $!\n";
+        binmode $_ for $from_child, $to_child, $from_parent, $to_parent;
         my $pid = fork // die "fork: $!\n";
         if (!$pid) {
             close $to_parent;

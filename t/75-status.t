@@ -54,6 +54,7 @@ sub waiting {
     my ($code) = @_;
     pipe my $ready, my $say or die "pipe: $!\n";
     pipe my $end, my $hold or die "pipe: $!\n";
+    binmode $_ for $ready, $say, $end, $hold;
     my $pid = fork // die "fork: $!\n";
     if (!$pid) {
         close $hold;

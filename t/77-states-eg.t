@@ -39,6 +39,7 @@ sub eg { return [ $^X, @INC_ARGS, "eg/$_[0]" ] }
 # Two children that stay: one with no capability, one with what there is but chown.
 pipe my $end, my $hold or die "pipe: $!\n";
 pipe my $from, my $ready or die "pipe: $!\n";
+binmode $_ for $end, $hold, $from, $ready;
 my @children = map {
     my $code = $_;
     my $pid = fork // die "fork: $!\n";

@@ -92,6 +92,7 @@ my @calls = (
 sub run_behind {
     my ($plan, @rule) = @_;
     pipe my $from, my $to or die "pipe: $!\n";
+    binmode $_ for $from, $to;
     my $pid = fork // die "fork: $!\n";
     if (!$pid) {
         my %said;
