@@ -44,9 +44,9 @@ for my $set (sort keys %set) {
     is(scalar(privileged { some(); scalar(() = $set{$set}->names) }), scalar(named($mask)), "$set: as many");
     is(scalar(privileged { some(); scalar $set{$set}->names }), scalar(named($mask)), "$set: in scalar context, how many");
 }
-is_deeply([ privileged { raw_prctl(28, bit(0, 9)); (securebits->names, securebits->has('noroot') ? 1 : 0,
+is_deeply([ privileged { raw_prctl(28, bit(0, 7)); (securebits->names, securebits->has('noroot') ? 1 : 0,
             securebits->has('noroot', 'keep_caps') ? 1 : 0) } ],
-    [ 'noroot', 'exec_restrict_file_locked', 1, 0 ], 'securebits: names, has');
+    [ 'noroot', 'no_cap_ambient_raise_locked', 1, 0 ], 'securebits: names, has');
 
 # ---- changes ----
 
