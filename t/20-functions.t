@@ -10,7 +10,9 @@ use Errno qw(EACCES EINVAL EPERM);
 use POSIX ();
 use Test::More;
 
+use Masks qw(all_but);
 use Seccomp qw(no_filter);
+use SystemCalls qw(no_sys sys);
 use TestChild qw(fits_long how_ended in_child proc_caps proc_status);
 
 use Linux::Prctl qw(:functions :extra :constants);
@@ -21,26 +23,24 @@ my %caps = proc_caps();
 
 sub effective { my ($cap) = @_; return $caps{E} >> $cap & 1 }
 
-# prctl(2) without the module, where its number is known: the answer, or undef.
-my ($processor) = $Config{archname} =~ /\A([^-]+)-/;
-my $SYS_prctl = { x86_64 => 157, aarch64 => 167, riscv64 => 167, s390x => 172 }->{$processor};
-$SYS_prctl = undef if $Config{ptrsize} != 8;
+my $x86_64 = $Config{archname} =~ /\Ax86_64/ && $Config{ptrsize} == 8;
 
+# prctl(2) without the module, where its number is known.
 sub raw {
     my ($option, @args) = @_;
-    return syscall $SYS_prctl, $option, map({ $_ // 0 } @args[0 .. 3]);
+    return syscall sys('prctl'), $option, map({ $_ // 0 } @args[0 .. 3]);
 }
 
 # An option's int, by a pointer, without the module.
 sub raw_int {
     my ($option) = @_;
     vec(my $room, 63, 1) = 0;
-    return raw($option, unpack 'J', pack 'P', $room) == 0 ? unpack('i', $room) : undef;
+    return syscall(sys('prctl'), $option, $room, 0, 0, 0) == 0 ? unpack('i', $room) : undef;
 }
 
 sub witness {
     my ($tests) = @_;
-    skip "the number of prctl(2) on $processor is not known here", $tests if !$SYS_prctl;
+    skip no_sys(), $tests if no_sys();
     return;
 }
 
@@ -74,7 +74,7 @@ for my $case (
     SKIP: {
         needs($getter, 1 + @values);
         my ($before, $now) = in_child {
-            (scalar Linux::Prctl->can($getter)->(), $SYS_prctl ? $ask->() : undef);
+            (scalar Linux::Prctl->can($getter)->(), no_sys() ? undef : $ask->());
         };
         $now //= $before;
         is($before, $now, "$getter() is what the kernel says");
@@ -84,7 +84,7 @@ for my $case (
             map {
                 my $answer = $set->($_->[0]);
                 my $got = $get->();
-                my $is  = $SYS_prctl ? $ask->() : $got;
+                my $is  = no_sys() ? $got : $ask->();
                 [$answer, $got, $is];
             } @values;
         };
@@ -229,7 +229,7 @@ SKIP: {
 
 SKIP: {
     needs('set_mdwe', 3);
-    skip 'mmap is called by its number on x86_64', 3 if $processor ne 'x86_64' || !$SYS_prctl;
+    skip 'mmap is called by its number on x86_64', 3 if !$x86_64;
     my $map = sub { syscall(9, 0, 4096, 7, 0x22, -1, 0) == -1 ? $! + 0 : 0 };
     my @seen = in_child {
         my @before = ($map->());
@@ -244,7 +244,7 @@ SKIP: {
 }
 
 SKIP: {
-    skip 'mmap is called by its number on x86_64', 3 if $processor ne 'x86_64' || !$SYS_prctl;
+    skip 'mmap is called by its number on x86_64', 3 if !$x86_64;
     needs('set_vma_anon_name', 3);
     my @seen = in_child {
         my $address = syscall 9, 0, 8192, 3, 0x22, -1, 0;
@@ -401,7 +401,7 @@ SKIP: {
     skip 'lowering takes something that is effective', 3 if !effective(CAP_KILL);
     my ($answer, %now) = in_child { (set_cap(CAP_EFFECTIVE, 'kill', 0), proc_caps()) };
     is($answer, 0, 'set_cap(CAP_EFFECTIVE, "kill", 0)');
-    is($now{E}, $caps{E} & ~(1 << CAP_KILL), 'one capability is gone from effective');
+    is($now{E}, all_but($caps{E}, CAP_KILL), 'one capability is gone from effective');
     is_deeply([@now{qw(P I B A)}], [@caps{qw(P I B A)}], 'and nothing else has changed');
     my @inherit = in_child {
         my @answers = (set_cap(CAP_INHERITABLE, 'kill', 1), cap_ambient_raise('kill'));
@@ -421,7 +421,7 @@ SKIP: {
     };
     if (effective(CAP_SETPCAP)) {
         is($answer, 0, 'root with everything: capbset_drop("kill")');
-        is($now{B}, $caps{B} & ~(1 << CAP_KILL), 'root with everything: one capability is gone from the bounding set');
+        is($now{B}, all_but($caps{B}, CAP_KILL), 'root with everything: one capability is gone from the bounding set');
     }
     else {
         is_deeply([$answer, $errno], [-1, EPERM], 'plain user: capbset_drop("kill") is refused');

@@ -168,7 +168,8 @@ SKIP: {
 # Everything that /proc and the getters show, before and after, on the kernel as it is.
 sub state_of_process {
     my %status = proc_status();
-    delete @status{grep { /\A(?:Vm|Rss|voluntary|nonvoluntary|HugetlbPages|Cpus_|Mems_)/ } keys %status};
+    # What belongs to memory, to time, or (SigQ) to all processes of the user, changes by itself.
+    delete @status{grep { /\A(?:SigQ|Vm|Rss|voluntary|nonvoluntary|HugetlbPages|Cpus_|Mems_)/ } keys %status};
     my %now = map {
         my $name = $_;
         ($name => join ',', map { $_ // 'undef' } Linux::Prctl->can($name)->())

@@ -6,7 +6,7 @@ use lib 't/lib';
 use Test::More;
 
 use Linux::Prctl qw(:hashes :sets :functions);
-use Masks qw(bit);
+use Masks qw(bit hex_mask);
 use Shapes qw(shape in_shape privileged no_privilege);
 use SystemCalls qw(raw_prctl raw_capset raw_drop last_capability ambient_raise);
 use TestChild qw(in_child proc_caps);
@@ -125,8 +125,7 @@ is($said[4], $start{P}, 'and it stays');
 # The sets of a program that is executed now.
 sub after_exec {
     my @line = grep { /^Cap/ } qx(cat /proc/self/status);
-    no warnings 'portable';
-    return { map { /^Cap(.)\w+:\s*(\w+)/ ? ($1 => hex $2) : () } @line };
+    return { map { /^Cap(.)\w+:\s*(\w+)/ ? ($1 => hex_mask($2)) : () } @line };
 }
 shape ambient_user => sub {
     my $now = in_shape ambient_user => sub { after_exec() };

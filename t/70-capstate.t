@@ -7,18 +7,18 @@ use Linux::Prctl::CapState;
 use Test::More;
 
 use lib 't/lib';
+use Masks qw(bit);
 use TestChild qw(in_child proc_caps proc_status);
 
 my $CLASS = 'Linux::Prctl::CapState';
 my %LETTER = (effective => 'E', permitted => 'P', inheritable => 'I');
 
-# The sets of an object as numbers, by the letters of proc_caps.
+# The sets of an object as masks, by the letters of proc_caps.
 sub masks {
     my ($state) = @_;
     my %masks;
     for my $set (keys %LETTER) {
-        $masks{ $LETTER{$set} } = 0;
-        $masks{ $LETTER{$set} } |= 1 << Linux::Prctl::cap_number($_) for $state->names($set);
+        $masks{ $LETTER{$set} } = bit(map { Linux::Prctl::cap_number($_) } $state->names($set));
     }
     return \%masks;
 }
@@ -172,7 +172,7 @@ SKIP: {
     my ($masks, $chosen) = in_child {
         my ($first) = $CLASS->get_current->names('permitted');
         $CLASS->new->add(permitted => $first)->add(effective => $first)->set_current;
-        return (proc_masks(), 1 << Linux::Prctl::cap_number($first));
+        return (proc_masks(), bit(Linux::Prctl::cap_number($first)));
     };
     is_deeply($masks, { E => $chosen, P => $chosen, I => 0 }, 'one capability is kept');
 }
