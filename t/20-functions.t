@@ -10,7 +10,9 @@ use Errno qw(EACCES EINVAL EPERM);
 use POSIX ();
 use Test::More;
 
+use Masks qw(all_but);
 use Seccomp qw(no_filter);
+use SystemCalls qw(no_sys sys);
 use TestChild qw(fits_long how_ended in_child proc_caps proc_status);
 
 use Linux::Prctl qw(:functions :extra :constants);
@@ -21,26 +23,24 @@ my %caps = proc_caps();
 
 sub effective { my ($cap) = @_; return $caps{E} >> $cap & 1 }
 
-# prctl(2) without the module, where its number is known: the answer, or undef.
-my ($processor) = $Config{archname} =~ /\A([^-]+)-/;
-my $SYS_prctl = { x86_64 => 157, aarch64 => 167, riscv64 => 167, s390x => 172 }->{$processor};
-$SYS_prctl = undef if $Config{ptrsize} != 8;
+my $x86_64 = $Config{archname} =~ /\Ax86_64/ && $Config{ptrsize} == 8;
 
+# prctl(2) without the module, where its number is known.
 sub raw {
     my ($option, @args) = @_;
-    return syscall $SYS_prctl, $option, map({ $_ // 0 } @args[0 .. 3]);
+    return syscall sys('prctl'), $option, map({ $_ // 0 } @args[0 .. 3]);
 }
 
 # An option's int, by a pointer, without the module.
 sub raw_int {
     my ($option) = @_;
     vec(my $room, 63, 1) = 0;
-    return raw($option, unpack 'J', pack 'P', $room) == 0 ? unpack('i', $room) : undef;
+    return syscall(sys('prctl'), $option, $room, 0, 0, 0) == 0 ? unpack('i', $room) : undef;
 }
 
 sub witness {
     my ($tests) = @_;
-    skip "the number of prctl(2) on $processor is not known here", $tests if !$SYS_prctl;
+    skip no_sys(), $tests if no_sys();
     return;
 }
 
@@ -74,7 +74,7 @@ for my $case (
     SKIP: {
         needs($getter, 1 + @values);
         my ($before, $now) = in_child {
-            (scalar Linux::Prctl->can($getter)->(), $SYS_prctl ? $ask->() : undef);
+            (scalar Linux::Prctl->can($getter)->(), no_sys() ? undef : $ask->());
         };
         $now //= $before;
         is($before, $now, "$getter() is what the kernel says");
@@ -84,7 +84,7 @@ for my $case (
             map {
                 my $answer = $set->($_->[0]);
                 my $got = $get->();
-                my $is  = $SYS_prctl ? $ask->() : $got;
+                my $is  = no_sys() ? $got : $ask->();
                 [$answer, $got, $is];
             } @values;
         };
@@ -107,9 +107,9 @@ SKIP: {
         set_dumpable(1);
         return (@before, @then, (stat "/proc/$$/status")[4]);
     };
-    is($owner[0], $>, 'S10: a dumpable process owns its files in /proc');
-    isnt($owner[1], $>, 'S10: set_dumpable(0): they are root\'s');
-    is($owner[2], $>, 'S10: set_dumpable(1): they are its own again');
+    is($owner[0], $>, 'plain user: a dumpable process owns its files in /proc');
+    isnt($owner[1], $>, 'plain user: set_dumpable(0): they are root\'s');
+    is($owner[2], $>, 'plain user: set_dumpable(1): they are its own again');
 }
 
 # ---- the right to keep capabilities ----
@@ -145,7 +145,7 @@ SKIP: {
     SKIP: {
         skip 'the kernel does not show NoNewPrivs', 1 if !defined $seen[0];
         is_deeply([@seen[1 .. 5]], [0, 0, 1, 1, 1],
-            'S11: set_no_new_privs() is there, kept over fork and exec');
+            'no new privs: set_no_new_privs() is there, kept over fork and exec');
     }
 }
 
@@ -159,6 +159,7 @@ SKIP: {
             set_child_subreaper($reaper);
             pipe my $from, my $to or die "pipe: $!\n";
             pipe my $wait, my $gone or die "pipe: $!\n";
+            binmode $_ for $from, $to, $wait, $gone;
             my $me = $$;
             my $middle = fork // die "fork: $!\n";
             if (!$middle) {
@@ -228,7 +229,7 @@ SKIP: {
 
 SKIP: {
     needs('set_mdwe', 3);
-    skip 'mmap is called by its number on x86_64', 3 if $processor ne 'x86_64' || !$SYS_prctl;
+    skip 'mmap is called by its number on x86_64', 3 if !$x86_64;
     my $map = sub { syscall(9, 0, 4096, 7, 0x22, -1, 0) == -1 ? $! + 0 : 0 };
     my @seen = in_child {
         my @before = ($map->());
@@ -243,7 +244,7 @@ SKIP: {
 }
 
 SKIP: {
-    skip 'mmap is called by its number on x86_64', 3 if $processor ne 'x86_64' || !$SYS_prctl;
+    skip 'mmap is called by its number on x86_64', 3 if !$x86_64;
     needs('set_vma_anon_name', 3);
     my @seen = in_child {
         my $address = syscall 9, 0, 8192, 3, 0x22, -1, 0;
@@ -349,14 +350,14 @@ SKIP: {
     is(in_child { set_seccomp(SECCOMP_MODE_FILTER, '') }, -1, 'an empty program is refused');
     SKIP: {
         my %status = proc_status();
-        skip 'S11: no_new_privs is set already', 1 if $status{NoNewPrivs};
+        skip 'no new privs: no_new_privs is set already', 1 if $status{NoNewPrivs};
         skip 'who has CAP_SYS_ADMIN needs no no_new_privs', 1 if effective(CAP_SYS_ADMIN);
         my @refused = in_child {
             my $answer = set_seccomp(SECCOMP_MODE_FILTER, $program);
             ($answer, $! + 0, get_seccomp());
         };
         is_deeply(\@refused,
-            [-1, EACCES, 0], 'S10: without no_new_privs, a filter is refused');
+            [-1, EACCES, 0], 'plain user: without no_new_privs, a filter is refused');
     }
 }
 
@@ -400,7 +401,7 @@ SKIP: {
     skip 'lowering takes something that is effective', 3 if !effective(CAP_KILL);
     my ($answer, %now) = in_child { (set_cap(CAP_EFFECTIVE, 'kill', 0), proc_caps()) };
     is($answer, 0, 'set_cap(CAP_EFFECTIVE, "kill", 0)');
-    is($now{E}, $caps{E} & ~(1 << CAP_KILL), 'one capability is gone from effective');
+    is($now{E}, all_but($caps{E}, CAP_KILL), 'one capability is gone from effective');
     is_deeply([@now{qw(P I B A)}], [@caps{qw(P I B A)}], 'and nothing else has changed');
     my @inherit = in_child {
         my @answers = (set_cap(CAP_INHERITABLE, 'kill', 1), cap_ambient_raise('kill'));
@@ -419,12 +420,12 @@ SKIP: {
         ($answer, $! + 0, proc_caps());
     };
     if (effective(CAP_SETPCAP)) {
-        is($answer, 0, 'S1: capbset_drop("kill")');
-        is($now{B}, $caps{B} & ~(1 << CAP_KILL), 'S1: one capability is gone from the bounding set');
+        is($answer, 0, 'root with everything: capbset_drop("kill")');
+        is($now{B}, all_but($caps{B}, CAP_KILL), 'root with everything: one capability is gone from the bounding set');
     }
     else {
-        is_deeply([$answer, $errno], [-1, EPERM], 'S10: capbset_drop("kill") is refused');
-        is($now{B}, $caps{B}, 'S10: and the bounding set is as it was');
+        is_deeply([$answer, $errno], [-1, EPERM], 'plain user: capbset_drop("kill") is refused');
+        is($now{B}, $caps{B}, 'plain user: and the bounding set is as it was');
     }
 }
 {
@@ -447,11 +448,11 @@ SKIP: {
         ($answer, $! + 0, get_securebits(), raw(27));
     };
     if (effective(CAP_SETPCAP) && !get_securebits()) {
-        is_deeply([$answer, $got, $is], [0, 65, 65], 'S1: set_securebits');
+        is_deeply([$answer, $got, $is], [0, 65, 65], 'root with everything: set_securebits');
     }
     elsif (!effective(CAP_SETPCAP)) {
         is_deeply([$answer, $errno, $got, $is], [-1, EPERM, get_securebits(), get_securebits()],
-            'S10: set_securebits is refused');
+            'plain user: set_securebits is refused');
     }
 }
 
@@ -497,8 +498,8 @@ is(cap_number('cap_41'), 41, 'cap_number: a number that has no name');
         };
         if (!effective($cap)) {
             is_deeply([$refused, $why], [-1, EPERM],
-                "S10: setfs$kind($foreign) is refused, and says so");
-            is($left{$field}, $status{$field}, "S10: setfs$kind($foreign): nothing has changed");
+                "plain user: setfs$kind($foreign) is refused, and says so");
+            is($left{$field}, $status{$field}, "plain user: setfs$kind($foreign): nothing has changed");
         }
         else {
             is($refused, (split ' ', $left{$field})[3] == $foreign ? 0 : -1,

@@ -74,7 +74,7 @@ sub travels {
                 : $give;
         },
         sub { $! = 77; my @got = call($function->{name}, @args); ($! + 0, @got) });
-    my $title = "S12: $function->{name}(" . join(', ', map { $_ // 'undef' } @args) . "): $what";
+    my $title = "filtered prctl: $function->{name}(" . join(', ', map { $_ // 'undef' } @args) . "): $what";
     my @arrived = map { [@{ $_->{args} }[0 .. 4]] } @$calls;
     for my $i (grep { $expected[$_] eq A_POINTER } 0 .. 4) {
         $arrived[0][$i] = A_POINTER if @arrived && $arrived[0][$i];
@@ -139,10 +139,10 @@ travels($set_mce_kill, "policy $_", $_) for 0 .. 2;
         sub { $! = 77; my @pairs = get_auxv(); ($! + 0, @pairs) });
     $reached{ $_->{args}[0] }{get_auxv} = 1 for @$calls;
     ok(!grep({ $_->{args}[0] != 0x41555856 || $_->{args}[3] || $_->{args}[4] } @$calls),
-        'S12: get_auxv: its option, and zeros behind the buffer and its size')
+        'filtered prctl: get_auxv: its option, and zeros behind the buffer and its size')
         or diag explain $calls;
-    is_deeply(\@pairs, [6, 4096, 33, 0xfedcba9876543210], 'S12: get_auxv: the pairs, in full width');
-    is($errno, 77, 'S12: get_auxv: $! is left alone');
+    is_deeply(\@pairs, [6, 4096, 33, 0xfedcba9876543210], 'filtered prctl: get_auxv: the pairs, in full width');
+    is($errno, 77, 'filtered prctl: get_auxv: $! is left alone');
 }
 
 {
@@ -156,11 +156,11 @@ travels($set_mce_kill, "policy $_", $_) for 0 .. 2;
             return 0;
         },
         sub { set_seccomp(SECCOMP_MODE_FILTER, $program) });
-    is($answer, 0, 'S12: set_seccomp with a program');
-    is(scalar @$calls, 1, 'S12: set_seccomp: one system call');
-    is_deeply([@{ $calls->[0]{args} }[0, 1, 3, 4]], [22, 2, 0, 0], 'S12: set_seccomp: its arguments');
-    is($calls->[0]{length}, 2, 'S12: set_seccomp: the number of instructions');
-    is($calls->[0]{program}, $program, 'S12: set_seccomp: the instructions');
+    is($answer, 0, 'filtered prctl: set_seccomp with a program');
+    is(scalar @$calls, 1, 'filtered prctl: set_seccomp: one system call');
+    is_deeply([@{ $calls->[0]{args} }[0, 1, 3, 4]], [22, 2, 0, 0], 'filtered prctl: set_seccomp: its arguments');
+    is($calls->[0]{length}, 2, 'filtered prctl: set_seccomp: the number of instructions');
+    is($calls->[0]{program}, $program, 'filtered prctl: set_seccomp: the instructions');
 }
 
 for my $case (
@@ -177,14 +177,14 @@ for my $case (
             return 0;
         },
         sub { call($name, @$args) });
-    is_deeply([@{ $calls->[0]{args} }[0 .. $#$numbers]], $numbers, "S12: $name: its numbers");
-    is($calls->[0]{text}, "$text\0", "S12: $name: the bytes, and the NUL behind them");
+    is_deeply([@{ $calls->[0]{args} }[0 .. $#$numbers]], $numbers, "filtered prctl: $name: its numbers");
+    is($calls->[0]{text}, "$text\0", "filtered prctl: $name: the bytes, and the NUL behind them");
 }
 
 {
     my ($calls, @got) = supervised(['prctl'], sub { 0 }, sub { set_vma_anon_name(1, 2, undef) });
     is_deeply([@{ $calls->[0]{args} }[0 .. 4]], [0x53564d41, 0, 1, 2, 0],
-        'S12: set_vma_anon_name without a name: a null pointer');
+        'filtered prctl: set_vma_anon_name without a name: a null pointer');
 }
 
 # The raw door.
@@ -197,14 +197,14 @@ for my $case (
     my ($args, $expected) = @$case;
     my ($calls, $errno, @got) = supervised(['prctl'], sub { 0x123456789 },
         sub { $! = 77; my @got = prctl(@$args); ($! + 0, @got) });
-    is_deeply([map { [@{ $_->{args} }[0 .. 4]] } @$calls], [$expected], "S12: prctl(@$args)");
-    is_deeply(\@got, [0x123456789], "S12: prctl(@$args): the whole answer");
-    is($errno, 77, "S12: prctl(@$args): \$! is left alone");
+    is_deeply([map { [@{ $_->{args} }[0 .. 4]] } @$calls], [$expected], "filtered prctl: prctl(@$args)");
+    is_deeply(\@got, [0x123456789], "filtered prctl: prctl(@$args): the whole answer");
+    is($errno, 77, "filtered prctl: prctl(@$args): \$! is left alone");
 }
 for my $option (-1, 2**32 - 1, -2**31, 2**31) {
     my ($calls) = supervised(['prctl'], sub { 0 }, sub { prctl($option) });
     is($calls->[0]{args}[0] & 0xffffffff, $option & 0xffffffff,
-        "S12: prctl($option): the 32 bits of an option");
+        "filtered prctl: prctl($option): the 32 bits of an option");
 }
 
 # What a title is written with: perl's own prctl, and the name as it was before.
@@ -219,10 +219,10 @@ for my $option (-1, 2**32 - 1, -2**31, 2**31) {
             return 0;
         },
         sub { set_proctitle('a title') });
-    is($answer, 0, 'S12: set_proctitle');
-    is($calls->[0]{args}[0], 16, 'S12: set_proctitle asks for the name first');
-    is($calls->[-1]{args}[0], 15, 'S12: set_proctitle sets the name last');
-    is($calls->[-1]{text}, 'kept', 'S12: set_proctitle leaves the name as it was');
+    is($answer, 0, 'filtered prctl: set_proctitle');
+    is($calls->[0]{args}[0], 16, 'filtered prctl: set_proctitle asks for the name first');
+    is($calls->[-1]{args}[0], 15, 'filtered prctl: set_proctitle sets the name last');
+    is($calls->[-1]{text}, 'kept', 'filtered prctl: set_proctitle leaves the name as it was');
 }
 
 # A process that may be traced by whom it last said.
@@ -240,6 +240,7 @@ for my $option (-1, 2**32 - 1, -2**31, 2**31) {
             set_ptracer(77);
             push @seen, set_ptracer(9), $ask->();
             pipe my $from, my $to or die "pipe: $!\n";
+            binmode $_ for $from, $to;
             my $child = fork // die "fork: $!\n";
             if (!$child) {
                 syswrite $to, get_ptracer() == getppid ? 'its parent' : get_ptracer();
@@ -253,10 +254,10 @@ for my $option (-1, 2**32 - 1, -2**31, 2**31) {
     my $parent = pop @got;
     is($parent, $$, 'the parent is this process');
     is_deeply(\@got, [[$parent], [WIDE], [0], [-1], -1, [77], 'its parent', [77]],
-        'S12: get_ptracer: the parent, what was last set with success, and a child of fork anew')
+        'filtered prctl: get_ptracer: the parent, what was last set with success, and a child of fork anew')
         or diag explain \@got;
     is(scalar(grep { $_->{args}[0] == 0x59616d61 } @$calls), scalar @$calls,
-        'S12: get_ptracer asks the kernel nothing');
+        'filtered prctl: get_ptracer asks the kernel nothing');
 }
 
 # Those that are other system calls.
@@ -271,18 +272,18 @@ for my $option (-1, 2**32 - 1, -2**31, 2**31) {
             push @got, $_->(5) for \&setfsuid, \&setfsgid;
             @got;
         });
-    is_deeply([@got[0, 1]], [0xfffffffe, 0xfffffffe], 'S12: getfsuid, getfsgid: the whole id');
-    is_deeply([@got[2, 3]], [0, 0], 'S12: setfsuid, setfsgid: the id is what was asked for');
-    is_deeply([@got[4, 5]], [-1, -1], 'S12: setfsuid, setfsgid: the id is another');
+    is_deeply([@got[0, 1]], [0xfffffffe, 0xfffffffe], 'filtered prctl: getfsuid, getfsgid: the whole id');
+    is_deeply([@got[2, 3]], [0, 0], 'filtered prctl: setfsuid, setfsgid: the id is what was asked for');
+    is_deeply([@got[4, 5]], [-1, -1], 'filtered prctl: setfsuid, setfsgid: the id is another');
     my @set = map { [$_->{syscall}, $_->{args}[0] & 0xffffffff] }
         grep { ($_->{args}[0] & 0xffffffff) != 0xffffffff } @$calls;
     is_deeply(\@set, [[setfsuid => 0xfffffffe], [setfsgid => 0xfffffffe], [setfsuid => 5],
-        [setfsgid => 5]], 'S12: setfsuid, setfsgid: what arrives');
+        [setfsgid => 5]], 'filtered prctl: setfsuid, setfsgid: what arrives');
 }
 for my $status (0, 7, 255) {
     my ($calls, @got) = supervised(['exit'], sub { 0 }, sub { sys_exit($status) });
     is_deeply([map { $_->{args}[0] } @$calls], [$status],
-        "S12: sys_exit($status): exit, and no exit_group");
+        "filtered prctl: sys_exit($status): exit, and no exit_group");
 }
 
 # ---- nothing is left out ----

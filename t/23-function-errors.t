@@ -9,7 +9,7 @@ use Test::More;
 
 use Pinned qw(functions sample);
 use Seccomp qw(filter no_filter no_listener supervised);
-use Shapes qw(raw_capset);
+use SystemCalls qw(raw_capset);
 use TestChild qw(fits_long in_child);
 
 use Linux::Prctl qw(:functions :extra :constants);
@@ -39,7 +39,7 @@ sub refusal {
 
 sub shown { my ($value) = @_; return $value =~ /\A[0-9]+\z/ ? $value : qq("$value") }
 
-# ---- S12: every function, and every errno that a filter likes ----
+# ---- filtered prctl: every function, and every errno that a filter likes ----
 
 SKIP: {
     skip $blind, 1 if length $blind;
@@ -67,14 +67,14 @@ SKIP: {
             my $refusal = refusal($function);
             my $call = "$function->{name}(" . join(', ', map { shown($_) } sample($function)) . ')';
             my $message = "$call: $text";
-            is_deeply($case->[0], $refusal, "S12: $call, errno $errno: the answer in list context");
+            is_deeply($case->[0], $refusal, "filtered prctl: $call, errno $errno: the answer in list context");
             is_deeply($case->[2], @$refusal ? $refusal : [undef],
-                "S12: $call, errno $errno: the answer in scalar context");
-            is_deeply([@$case[1, 3]], [$errno, $errno], "S12: $call, errno $errno: \$!");
+                "filtered prctl: $call, errno $errno: the answer in scalar context");
+            is_deeply([@$case[1, 3]], [$errno, $errno], "filtered prctl: $call, errno $errno: \$!");
             is($case->[4] =~ s/ \(.*?\)(?= at )//r, "$message at $0 line ${\FATAL_LINE}.\n",
-                "S12: $call, errno $errno: what :fatal says")
+                "filtered prctl: $call, errno $errno: what :fatal says")
                 or diag $case->[4];
-            is($case->[5], $errno, "S12: $call, errno $errno: \$! under :fatal");
+            is($case->[5], $errno, "filtered prctl: $call, errno $errno: \$! under :fatal");
         }
     }
 }
@@ -96,11 +96,11 @@ SKIP: {
         push @got, $@, $! + 0;
         @got;
     };
-    is_deeply($got[0], [[undef], ENOSYS], 'S12: get_cap refused');
-    is_deeply($got[1], [[-1], ENOSYS], 'S12: set_cap refused');
+    is_deeply($got[0], [[undef], ENOSYS], 'filtered prctl: get_cap refused');
+    is_deeply($got[1], [[-1], ENOSYS], 'filtered prctl: set_cap refused');
     like($got[2], qr/\Aget_cap\(0, "kill"\): \Q${\ do { local $! = ENOSYS; "$!" }}\E at \Q$0\E line/,
-        'S12: get_cap refused, under :fatal');
-    is($got[3], ENOSYS, 'S12: and $!');
+        'filtered prctl: get_cap refused, under :fatal');
+    is($got[3], ENOSYS, 'filtered prctl: and $!');
 }
 
 # ---- where the pragma counts ----
@@ -183,7 +183,7 @@ SKIP: {
         eval { set_keepcaps(1); 1 } ? 'lived' : $@;
     };
     like($keepcaps, qr/\Aset_keepcaps\(1\): Operation not permitted at /,
-        'S12: no reason is made up for set_keepcaps');
+        'filtered prctl: no reason is made up for set_keepcaps');
 }
 
 # ---- success leaves $! alone, whatever the kernel said on the way ----
@@ -213,7 +213,7 @@ SKIP: {
 SKIP: {
     skip $blind, 1 if length $blind;
     my @got = in_child { filter([prctl => EPERM, 30]); my @got = get_timerslack(); ($! + 0, @got) };
-    is_deeply(\@got, [EPERM, undef], 'S12: get_timerslack: an error is none of its answers');
+    is_deeply(\@got, [EPERM, undef], 'filtered prctl: get_timerslack: an error is none of its answers');
 }
 
 # ---- refusals that the module itself makes ----
@@ -240,8 +240,8 @@ SKIP: {
     my ($calls, @got) = supervised(['prctl'], sub { 0 },
         sub { map { (set_mce_kill($_), $! + 0) } 3, -1, 2**32 });
     is_deeply(\@got, [(-1, EINVAL) x 3],
-        'S12: set_mce_kill: a bad policy, where the kernel would take it');
-    is(scalar @$calls, 0, 'S12: set_mce_kill: and the kernel was not asked');
+        'filtered prctl: set_mce_kill: a bad policy, where the kernel would take it');
+    is(scalar @$calls, 0, 'filtered prctl: set_mce_kill: and the kernel was not asked');
 }
 {
     my @got = in_child {

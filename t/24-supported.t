@@ -87,18 +87,18 @@ SKIP: {
             my $processor = $names[$i] =~ /\Ariscv_set_icache/;    # known without asking
             my $expected = $always{ $names[$i] } ? 'true' : $processor ? 'false' : 'undef';
             next if $by_file;
-            is($said[$i], $expected, "S12: $what: supported('$names[$i]') is $expected");
+            is($said[$i], $expected, "filtered prctl: $what: supported('$names[$i]') is $expected");
         }
     }
     my @old = in_child { filter([prctl => EINVAL]); map { said(supported($_)) } @names };
     for my $i (0 .. $#names) {
         next if $names[$i] =~ /\A(?:set_ptracer|task_perf_events_\w+)\z/;
         if ($always{ $names[$i] }) {
-            is($old[$i], 'true', "S12: a kernel without options: supported('$names[$i]')");
+            is($old[$i], 'true', "filtered prctl: a kernel without options: supported('$names[$i]')");
         }
         else {
             isnt($old[$i], 'true',
-                "S12: a kernel without options: supported('$names[$i]') is not true");
+                "filtered prctl: a kernel without options: supported('$names[$i]') is not true");
         }
     }
 
@@ -107,18 +107,18 @@ SKIP: {
         filter(map({ [prctl => 0, 23, $_] } 41 .. 50), map { [prctl => EINVAL, 23, $_] } 51 .. 63);
         (last_cap(), map { said(supported($_)) } 40, 41, 'cap_50', 51);
     };
-    is_deeply(\@more, [50, qw(true true true false)], 'S12: a kernel with more capabilities');
+    is_deeply(\@more, [50, qw(true true true false)], 'filtered prctl: a kernel with more capabilities');
     my @fewer = in_child {
         filter(map { [prctl => EINVAL, 23, $_] } 38 .. 63);
         (last_cap(), map { said(supported($_)) } qw(audit_read perfmon bpf), 40, 63);
     };
-    is_deeply(\@fewer, [37, qw(true false false false false)], 'S12: a kernel with fewer');
+    is_deeply(\@fewer, [37, qw(true false false false false)], 'filtered prctl: a kernel with fewer');
     my @silent = in_child {
         filter([prctl => EPERM]);
         (last_cap(), map { said(supported($_)) } 'chown', 'bpf', 40, 41, 63);
     };
     is_deeply(\@silent, [40, qw(true undef undef undef undef)],
-        'S12: a filter that refuses everything says nothing about what there is');
+        'filtered prctl: a filter that refuses everything says nothing about what there is');
 }
 
 SKIP: {
@@ -127,7 +127,7 @@ SKIP: {
     my $asked_otherwise =
         qr/\A(?:set_ptracer|task_perf_events_|mpx_|riscv_set_icache|futex_hash_set)/;
     for my $i (grep { $names[$_] !~ $asked_otherwise } 0 .. $#names) {
-        is($said[$i], 'true', "S12: a kernel with every option: supported('$names[$i]')");
+        is($said[$i], 'true', "filtered prctl: a kernel with every option: supported('$names[$i]')");
     }
 }
 
@@ -161,14 +161,15 @@ SKIP: {
         my ($calls) = supervised(\@watched, sub { undef }, sub { supported($what); 1 });
         my @wrong = grep { $_->{syscall} ne 'prctl' || !is_question(@{ $_->{args} }) } @$calls;
         is_deeply(\@wrong, [],
-            "S12: supported('$what') asks, and sets nothing") or diag explain \@wrong;
+            "filtered prctl: supported('$what') asks, and sets nothing") or diag explain \@wrong;
     }
 }
 
 # Everything that /proc and the getters show, before and after, on the kernel as it is.
 sub state_of_process {
     my %status = proc_status();
-    delete @status{grep { /\A(?:Vm|Rss|voluntary|nonvoluntary|HugetlbPages|Cpus_|Mems_)/ } keys %status};
+    # What belongs to memory, to time, or (SigQ) to all processes of the user, changes by itself.
+    delete @status{grep { /\A(?:SigQ|Vm|Rss|voluntary|nonvoluntary|HugetlbPages|Cpus_|Mems_)/ } keys %status};
     my %now = map {
         my $name = $_;
         ($name => join ',', map { $_ // 'undef' } Linux::Prctl->can($name)->())

@@ -21,6 +21,7 @@ sub orphan(&) {
     my ($code) = @_;
     pipe my $from, my $to or die "pipe: $!\n";
     pipe my $ready, my $let_go or die "pipe: $!\n";
+    binmode $_ for $from, $to, $ready, $let_go;
     my $parent = fork // die "fork: $!\n";
     if (!$parent) {
         my $child = fork // POSIX::_exit(99);
@@ -140,9 +141,9 @@ SKIP: {
     skip 'a change of ids takes CAP_SETUID, and uid 65534 mapped', 2
         if !($caps{E} >> 7 & 1) || in_child { $> = 65534; $> != 65534 };
     is(in_child { set_pdeathsig('TERM'); $> = 65534; get_pdeathsig() }, 0,
-        'S1: a change of the effective uid clears it');
+        'root with everything: a change of the effective uid clears it');
     is(in_child { $> = 65534; set_pdeathsig('TERM'); get_pdeathsig() }, 15,
-        'S1: set after the change, it stays');
+        'root with everything: set after the change, it stays');
 }
 
 # ---- a new pid namespace: the parent is 0, because it is outside ----
@@ -158,7 +159,7 @@ SKIP: {
         or die "$unshare: $!\n";
     my $line = <$from>;
     close $from;
-    is($line, '0 0 15 -1 ' . ESRCH, 'S9: in a new pid namespace, the parent to expect is 0');
+    is($line, '0 0 15 -1 ' . ESRCH, 'user namespace: in a new pid namespace, the parent to expect is 0');
 }
 
 # ---- threads: the parent is the thread that called fork ----
@@ -168,6 +169,7 @@ SKIP: {
     my $ended = in_child {
         require threads;
         pipe my $ready, my $armed or die "pipe: $!\n";
+        binmode $_ for $ready, $armed;
         threads->create(sub {
             my $pid = fork // die "fork: $!\n";
             if (!$pid) {

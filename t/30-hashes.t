@@ -6,7 +6,9 @@ use lib 't/lib';
 use Test::More;
 
 use Linux::Prctl qw(:hashes :sets cap_name);
-use Shapes qw(shape in_shape shape_names privileged no_privilege raw_prctl last_capability bit);
+use Masks qw(bit);
+use Shapes qw(shape in_shape shape_names privileged no_privilege);
+use SystemCalls qw(raw_prctl last_capability);
 use TestChild qw(in_child proc_caps);
 
 my %hash = (
@@ -53,7 +55,7 @@ for my $shape (shape_names()) {
     shape $shape => sub {
         my @wrong = in_shape $shape => sub {
             my %now   = proc_caps();
-            my $known = $shape eq 'S12' ? [] : [qw(A B)];
+            my $known = $shape eq 'filtered_prctl' ? [] : [qw(A B)];
             my @wrong;
             for my $set (qw(E P I), @$known) {
                 for my $cap (0 .. $last) {
@@ -67,17 +69,17 @@ for my $shape (shape_names()) {
         is("@wrong", '', "$shape: each element says what /proc says");
     };
 }
-shape S12 => sub {
-    my @said = in_shape S12 => sub {
+shape filtered_prctl => sub {
+    my @said = in_shape filtered_prctl => sub {
         map { my $hash = $_; $! = 0; (exists $hash->{chown} ? 1 : 0), $hash->{chown}, $! + 0 }
             \%cap_ambient, \%capbset;
     };
     is_deeply(\@said, [ (1, undef, 1) x 2 ],
-        'S12: where nobody may ask, an element is undef, and $! says why');
+        'filtered prctl: where nobody may ask, an element is undef, and $! says why');
 };
-shape S5 => sub {
-    is_deeply([ in_shape S5 => sub { map { $securebits{$_} } @secbits } ],
-        [ map { $_ == 1 || $_ == 5 ? 1 : 0 } 0 .. 11 ], 'S5: securebits are read bit by bit');
+shape locked_securebits => sub {
+    is_deeply([ in_shape locked_securebits => sub { map { $securebits{$_} } @secbits } ],
+        [ map { $_ == 1 || $_ == 5 ? 1 : 0 } 0 .. 11 ], 'locked securebits: securebits are read bit by bit');
 };
 
 # ---- spellings ----

@@ -6,8 +6,9 @@ use lib 't/lib';
 use Test::More;
 
 use Linux::Prctl qw(:hashes :sets);
-use Shapes qw(shape in_shape privileged no_privilege raw_prctl raw_capset raw_capget bit last_capability
-    ambient_raise);
+use Masks qw(bit);
+use Shapes qw(shape in_shape privileged no_privilege);
+use SystemCalls qw(raw_prctl raw_capset raw_capget last_capability ambient_raise);
 use TestChild qw(in_child proc_caps);
 
 plan skip_all => no_privilege() if no_privilege();
@@ -39,7 +40,7 @@ is_deeply(changed { @cap_inheritable{qw(chown kill)} = (1, 1); %cap_ambient = (k
 is_deeply(changed { my %wish = (kill => 1); %cap_effective = %wish }, { E => bit(5) },
     'a hash assigned');
 is_deeply([ privileged { %securebits = (noroot => 1, keep_caps => 1); %securebits = (noroot_locked => 0);
-            %securebits = (exec_deny_interactive => 1); raw_prctl(27) } ], [ bit(10) ],
+            %securebits = (no_cap_ambient_raise => 1); raw_prctl(27) } ], [ bit(6) ],
     'a list assigned to %securebits');
 
 for my $case ([ cap_permitted => sub { %cap_permitted = () } ],
@@ -134,8 +135,8 @@ is_deeply(changed { $cap_effective{kill} ||= 1; $cap_effective{kill} &&= 1; $cap
 
 # ---- securebits keep the bits that they do not name ----
 
-is_deeply([ privileged { raw_prctl(28, bit(2, 8)); $securebits{noroot} = 1; raw_prctl(27) } ],
-    [ bit(0, 2, 8) ], 'a write to securebits keeps the other bits');
+is_deeply([ privileged { raw_prctl(28, bit(2, 6)); $securebits{noroot} = 1; raw_prctl(27) } ],
+    [ bit(0, 2, 6) ], 'a write to securebits keeps the other bits');
 
 # ---- magic, once: for a key of a hash, as often as perl asks for any tied hash ----
 

@@ -6,7 +6,9 @@ use lib 't/lib';
 use Test::More;
 
 use Linux::Prctl qw(:hashes);
-use Shapes qw(shape in_shape privileged no_privilege raw_prctl raw_capset bit ambient_raise);
+use Masks qw(bit);
+use Shapes qw(shape in_shape privileged no_privilege);
+use SystemCalls qw(raw_prctl raw_capset ambient_raise);
 use TestChild qw(proc_caps);
 
 plan skip_all => no_privilege() if no_privilege();
@@ -154,21 +156,21 @@ like($heard[1], qr/\ACan only drop/, 'the handler of the warning restores nothin
 is(scalar(privileged { my $r; { local $cap_effective{kill} = 0; $r = \$cap_effective{kill}; } effective() }), $start{E},
     'a reference that leaves the scope');
 
-shape S6 => sub {
-    my @seen = in_shape S6 => sub {
+shape ambient_user => sub {
+    my @seen = in_shape ambient_user => sub {
         my @seen = in_set('A');
         { local $cap_ambient{net_bind_service} = 0; push @seen, in_set('A') }
         return (@seen, in_set('A'));
     };
-    is_deeply(\@seen, [ bit(10), 0, bit(10) ], 'S6: ambient lowered for a scope');
+    is_deeply(\@seen, [ bit(10), 0, bit(10) ], 'ambient user: ambient lowered for a scope');
 };
-shape S8 => sub {
-    my @seen = in_shape S8 => sub {
+shape user_with_saved_uid_0 => sub {
+    my @seen = in_shape user_with_saved_uid_0 => sub {
         my @seen;
         { local $cap_effective{setuid} = 1; push @seen, effective() }
         return (@seen, effective());
     };
-    is_deeply(\@seen, [ bit(7), 0 ], 'S8: what is permitted alone is raised for a scope');
+    is_deeply(\@seen, [ bit(7), 0 ], 'user with saved uid 0: what is permitted alone is raised for a scope');
 };
 
 done_testing;

@@ -6,8 +6,9 @@ use lib 't/lib';
 use Test::More;
 
 use Linux::Prctl qw(:hashes :sets cap_name);
-use Shapes qw(shape in_shape privileged no_privilege raw_prctl raw_capset raw_drop bit last_capability
-    ambient_raise);
+use Masks qw(bit);
+use Shapes qw(shape in_shape privileged no_privilege);
+use SystemCalls qw(raw_prctl raw_capset raw_drop last_capability ambient_raise);
 use TestChild qw(in_child proc_caps);
 
 plan skip_all => no_privilege() if no_privilege();
@@ -43,9 +44,9 @@ for my $set (sort keys %set) {
     is(scalar(privileged { some(); scalar(() = $set{$set}->names) }), scalar(named($mask)), "$set: as many");
     is(scalar(privileged { some(); scalar $set{$set}->names }), scalar(named($mask)), "$set: in scalar context, how many");
 }
-is_deeply([ privileged { raw_prctl(28, bit(0, 9)); (securebits->names, securebits->has('noroot') ? 1 : 0,
+is_deeply([ privileged { raw_prctl(28, bit(0, 7)); (securebits->names, securebits->has('noroot') ? 1 : 0,
             securebits->has('noroot', 'keep_caps') ? 1 : 0) } ],
-    [ 'noroot', 'exec_restrict_file_locked', 1, 0 ], 'securebits: names, has');
+    [ 'noroot', 'no_cap_ambient_raise_locked', 1, 0 ], 'securebits: names, has');
 
 # ---- changes ----
 
@@ -202,44 +203,44 @@ for my $case (@refused) {
 
 # ---- without privilege, what is gone is no error ----
 
-shape S3 => sub {
-    my @result = in_shape S3 => sub {
+shape restricted_root => sub {
+    my @result = in_shape restricted_root => sub {
         my $before = { proc_caps() }->{B};
         my $kept = eval { capbset->drop('setpcap', 'setgid') } ? 1 : $@;
         my $list = eval { $capbset{setpcap} = 0; delete $capbset{setgid} };
         ($kept, $list, $before == { proc_caps() }->{B} ? 1 : 0, eval { capbset->drop('setgid', 'chown'); 1 } ? 'lived' : $@);
     };
-    is($result[0], 1, 'S3: dropping what is gone is no error');
-    is($result[1], 0, 'S3: nor is deleting it');
-    is($result[2], 1, 'S3: and nothing has changed');
-    like($result[3], qr/setpcap is not effective/, 'S3: dropping what is there is refused');
+    is($result[0], 1, 'restricted root: dropping what is gone is no error');
+    is($result[1], 0, 'restricted root: nor is deleting it');
+    is($result[2], 1, 'restricted root: and nothing has changed');
+    like($result[3], qr/setpcap is not effective/, 'restricted root: dropping what is there is refused');
 };
-shape S7 => sub {
-    my %now = in_shape S7 => sub { capbset->limit('setgid'); cap_permitted->limit('setgid'); proc_caps() };
-    is_deeply([ @now{qw(E P B)} ], [ (bit(6)) x 3 ], 'S7: a user with SETPCAP cuts the bounding set, and keeps one');
+shape user_with_setgid_and_setpcap => sub {
+    my %now = in_shape user_with_setgid_and_setpcap => sub { capbset->limit('setgid'); cap_permitted->limit('setgid'); proc_caps() };
+    is_deeply([ @now{qw(E P B)} ], [ (bit(6)) x 3 ], 'user with setgid and setpcap: a user with SETPCAP cuts the bounding set, and keeps one');
 };
-shape S2 => sub {
-    my ($error, %now) = in_shape S2 => sub { eval { cap_effective->add('kill', 'sys_admin') }; ($@, proc_caps()) };
-    like($error, qr/\(sys_admin is not permitted\)/, 'S2: what a container lacks is not to be had');
+shape container_root => sub {
+    my ($error, %now) = in_shape container_root => sub { eval { cap_effective->add('kill', 'sys_admin') }; ($@, proc_caps()) };
+    like($error, qr/\(sys_admin is not permitted\)/, 'container root: what a container lacks is not to be had');
 };
-shape S1 => sub {
-    my %now = in_shape S1 => sub { $_->limit('kill') for capbset, cap_permitted; proc_caps() };
-    is_deeply([ @now{qw(E P B)} ], [ (bit(5)) x 3 ], 'S1: root keeps one');
+shape root_with_everything => sub {
+    my %now = in_shape root_with_everything => sub { $_->limit('kill') for capbset, cap_permitted; proc_caps() };
+    is_deeply([ @now{qw(E P B)} ], [ (bit(5)) x 3 ], 'root with everything: root keeps one');
 };
-shape S9 => sub {
-    my %now = in_shape S9 => sub { $_->limit('kill') for capbset, cap_permitted; proc_caps() };
-    is_deeply([ @now{qw(E P B)} ], [ (bit(5)) x 3 ], 'S9: keeps one in a user namespace');
+shape user_namespace => sub {
+    my %now = in_shape user_namespace => sub { $_->limit('kill') for capbset, cap_permitted; proc_caps() };
+    is_deeply([ @now{qw(E P B)} ], [ (bit(5)) x 3 ], 'user namespace: keeps one in a user namespace');
 };
-shape S10 => sub {
-    my @result = in_shape S10 => sub {
+shape plain_user => sub {
+    my @result = in_shape plain_user => sub {
         map { eval { $_->drop('kill')->limit('chown')->clear; 1 } ? 'lived' : $@ } cap_effective, cap_permitted, cap_inheritable, cap_ambient;
     };
-    is_deeply(\@result, [ ('lived') x 4 ], 'S10: lowering what one has not is no error');
+    is_deeply(\@result, [ ('lived') x 4 ], 'plain user: lowering what one has not is no error');
 };
 
-# ---- S12: no drop looks as if it had happened ----
+# ---- filtered prctl: no drop looks as if it had happened ----
 
-shape S12 => sub {
+shape filtered_prctl => sub {
     for my $errno (1, 22, 38) {
         for my $case ([ 'capbset{kill} = 0', sub { use Linux::Prctl ':fatal'; $capbset{kill} = 0 } ],
                       [ 'capbset{39} = 0', sub { use Linux::Prctl ':fatal'; $capbset{39} = 0 } ],
@@ -261,9 +262,9 @@ shape S12 => sub {
                       [ 'securebits->replace', sub { securebits->replace('noroot') } ],
                       [ 'capbset_drop', sub { use Linux::Prctl ':fatal'; Linux::Prctl::capbset_drop('kill') } ]) {
             my ($title, $code) = @$case;
-            my ($error, $said) = in_shape S12 => sub { $! = 0; my $lived = eval { $code->(); 1 }; my $said = $! + 0; ($lived ? 'lived' : $@, $said) }, $errno;
-            isnt($error, 'lived', "S12: $title under errno $errno dies");
-            is($said, $errno, "S12: $title says errno $errno");
+            my ($error, $said) = in_shape filtered_prctl => sub { $! = 0; my $lived = eval { $code->(); 1 }; my $said = $! + 0; ($lived ? 'lived' : $@, $said) }, $errno;
+            isnt($error, 'lived', "filtered prctl: $title under errno $errno dies");
+            is($said, $errno, "filtered prctl: $title says errno $errno");
         }
     }
 };

@@ -6,7 +6,9 @@ use lib 't/lib';
 use Test::More;
 
 use Linux::Prctl qw(:hashes :sets);
-use Shapes qw(shape in_shape privileged no_privilege raw_prctl raw_capset bit);
+use Masks qw(bit);
+use Shapes qw(shape in_shape privileged no_privilege);
+use SystemCalls qw(raw_prctl raw_capset);
 use TestChild qw(in_child proc_caps);
 
 my @names = qw(
@@ -45,9 +47,9 @@ SKIP: {
             };
             if ($bit % 2) {
                 like($said, qr/\Asecurebits\{$names[$bit]\}: Operation not permitted \($names[$bit] is locked\) at \Q$0\E line \d+\.\n\z/,
-                    "S5: $names[$bit] cannot be unlocked");
-                is($errno, 1, "S5: and \$! says so");
-                is($bits, bit($bit), "S5: it stays");
+                    "locked securebits: $names[$bit] cannot be unlocked");
+                is($errno, 1, "locked securebits: and \$! says so");
+                is($bits, bit($bit), "locked securebits: it stays");
                 my $setting = $names[ $bit - 1 ];
                 for my $from (0, 1) {
                     ($said, $errno, $bits) = privileged {
@@ -55,13 +57,13 @@ SKIP: {
                         heard(sub { $securebits{$setting} = !$from });
                     };
                     like($said, qr/\Asecurebits\{$setting\}: Operation not permitted \($setting is locked\) at /,
-                        "S5: $setting that is locked at $from stays");
-                    is($bits, $from << $bit - 1 | bit($bit), "S5: as it was");
+                        "locked securebits: $setting that is locked at $from stays");
+                    is($bits, $from << $bit - 1 | bit($bit), "locked securebits: as it was");
                     ($said, $errno, $bits) = privileged {
                         raw_prctl(28, $from << $bit - 1 | bit($bit));
                         heard(sub { $securebits{$setting} = $from });
                     };
-                    is($said . $errno, '0', "S5: $setting that is locked at $from can be set to $from");
+                    is($said . $errno, '0', "locked securebits: $setting that is locked at $from can be set to $from");
                 }
             } else {
                 is($said . $errno . $bits, '00', "$names[$bit] is lowered");
@@ -70,8 +72,8 @@ SKIP: {
     }
     my ($said, $errno, $bits) = privileged { raw_prctl(28, bit(0, 1)); heard(sub { %securebits = () }) };
     like($said, qr/\A%securebits = \(\): Operation not permitted \(noroot is locked\) at |\(noroot_locked is locked\) at /,
-        'S5: %securebits = () meets the lock');
-    is($bits, bit(0, 1), 'S5: and changes nothing');
+        'locked securebits: %securebits = () meets the lock');
+    is($bits, bit(0, 1), 'locked securebits: and changes nothing');
 
     # Without SETPCAP.
     for my $bit (0 .. 7) {
@@ -84,7 +86,7 @@ SKIP: {
     }
 }
 
-for my $shape (qw(S4 S7 S10 S11)) {
+for my $shape (qw(root_without_setpcap user_with_setgid_and_setpcap plain_user no_new_privs)) {
     shape $shape => sub {
         SKIP: {
             skip "$shape: this kernel has no exec bits", 1 if !$exec_bits;
@@ -108,17 +110,17 @@ for my $shape (qw(S4 S7 S10 S11)) {
     };
 }
 
-shape S5 => sub {
-    my @said = in_shape S5 => sub { heard(sub { $securebits{keep_caps} = 1 }) };
-    like($said[0], qr/\(keep_caps is locked\)/, 'S5: keep_caps is locked');
-    my ($error, $errno) = in_shape S5 => sub {
+shape locked_securebits => sub {
+    my @said = in_shape locked_securebits => sub { heard(sub { $securebits{keep_caps} = 1 }) };
+    like($said[0], qr/\(keep_caps is locked\)/, 'locked securebits: keep_caps is locked');
+    my ($error, $errno) = in_shape locked_securebits => sub {
         use Linux::Prctl ':fatal';
         $! = 0;
         eval { Linux::Prctl::set_keepcaps(1) };
         ($@, $! + 0);
     };
-    like($error, qr/\Aset_keepcaps\(1\): Operation not permitted \(keep_caps is locked\) at /, 'S5: set_keepcaps says so too');
-    is($errno, 1, 'S5: with $!');
+    like($error, qr/\Aset_keepcaps\(1\): Operation not permitted \(keep_caps is locked\) at /, 'locked securebits: set_keepcaps says so too');
+    is($errno, 1, 'locked securebits: with $!');
     for my $bits (bit(5), bit(4, 5)) {
         for my $value (0, 1) {
             ($error) = privileged {
@@ -127,13 +129,13 @@ shape S5 => sub {
                 eval { Linux::Prctl::set_keepcaps($value) };
                 $@;
             };
-            like($error, qr/\(keep_caps is locked\)/, "S5: set_keepcaps($value) under the bits $bits");
+            like($error, qr/\(keep_caps is locked\)/, "locked securebits: set_keepcaps($value) under the bits $bits");
         }
     }
-    is(scalar(in_shape S5 => sub { Linux::Prctl::set_keepcaps(1) }), -1, 'S5: or answers -1');
-    ($error, my $bits) = in_shape S5 => sub { eval { securebits->clear }; ($@, raw_prctl(27)) };
-    like($error, qr/\Asecurebits->clear\(\): .*\(noroot_locked is locked\)/, 'S5: clear meets the lock');
-    is($bits, bit(1, 5), 'S5: and leaves the bits');
+    is(scalar(in_shape locked_securebits => sub { Linux::Prctl::set_keepcaps(1) }), -1, 'locked securebits: or answers -1');
+    ($error, my $bits) = in_shape locked_securebits => sub { eval { securebits->clear }; ($@, raw_prctl(27)) };
+    like($error, qr/\Asecurebits->clear\(\): .*\(noroot_locked is locked\)/, 'locked securebits: clear meets the lock');
+    is($bits, bit(1, 5), 'locked securebits: and leaves the bits');
 };
 
 done_testing;

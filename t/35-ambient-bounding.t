@@ -6,7 +6,9 @@ use lib 't/lib';
 use Test::More;
 
 use Linux::Prctl qw(:hashes :sets :functions);
-use Shapes qw(shape in_shape privileged no_privilege raw_prctl raw_capset raw_drop bit last_capability ambient_raise);
+use Masks qw(bit hex_mask);
+use Shapes qw(shape in_shape privileged no_privilege);
+use SystemCalls qw(raw_prctl raw_capset raw_drop last_capability ambient_raise);
 use TestChild qw(in_child proc_caps);
 
 plan skip_all => no_privilege() if no_privilege();
@@ -123,39 +125,38 @@ is($said[4], $start{P}, 'and it stays');
 # The sets of a program that is executed now.
 sub after_exec {
     my @line = grep { /^Cap/ } qx(cat /proc/self/status);
-    no warnings 'portable';
-    return { map { /^Cap(.)\w+:\s*(\w+)/ ? ($1 => hex $2) : () } @line };
+    return { map { /^Cap(.)\w+:\s*(\w+)/ ? ($1 => hex_mask($2)) : () } @line };
 }
-shape S6 => sub {
-    my $now = in_shape S6 => sub { after_exec() };
-    is_deeply([ @$now{qw(E P I A)} ], [ (bit(10)) x 4 ], 'S6: ambient is kept over exec');
-    $now = in_shape S6 => sub { $cap_ambient{net_bind_service} = 0; after_exec() };
-    is_deeply([ @$now{qw(E P A)} ], [ 0, 0, 0 ], 'S6: and without it nothing is');
-    $now = in_shape S6 => sub { raw_prctl(38, 1); after_exec() };
-    is_deeply([ @$now{qw(E P I A)} ], [ (bit(10)) x 4 ], 'S6: no_new_privs changes nothing there');
-    my ($error) = in_shape S6 => sub { eval { cap_ambient->add('chown') }; $@ };
-    like($error, qr/\(chown is not permitted\)/, 'S6: another one cannot be raised');
+shape ambient_user => sub {
+    my $now = in_shape ambient_user => sub { after_exec() };
+    is_deeply([ @$now{qw(E P I A)} ], [ (bit(10)) x 4 ], 'ambient user: ambient is kept over exec');
+    $now = in_shape ambient_user => sub { $cap_ambient{net_bind_service} = 0; after_exec() };
+    is_deeply([ @$now{qw(E P A)} ], [ 0, 0, 0 ], 'ambient user: and without it nothing is');
+    $now = in_shape ambient_user => sub { raw_prctl(38, 1); after_exec() };
+    is_deeply([ @$now{qw(E P I A)} ], [ (bit(10)) x 4 ], 'ambient user: no_new_privs changes nothing there');
+    my ($error) = in_shape ambient_user => sub { eval { cap_ambient->add('chown') }; $@ };
+    like($error, qr/\(chown is not permitted\)/, 'ambient user: another one cannot be raised');
 };
-shape S1 => sub {
-    my $now = in_shape S1 => sub { capbset->limit('kill'); after_exec() };
-    is_deeply([ @$now{qw(E P B)} ], [ (bit(5)) x 3 ], 'S1: the bounding set limits what root gets at exec');
-    $now = in_shape S1 => sub { $securebits{noroot} = 1; after_exec() };
-    is_deeply([ @$now{qw(E P)} ], [ 0, 0 ], 'S1: noroot: root gets nothing at exec');
-    $now = in_shape S1 => sub { cap_permitted->limit('kill'); after_exec() };
-    cmp_ok($now->{P}, '!=', bit(5), 'S1: lowered sets come back at exec');
+shape root_with_everything => sub {
+    my $now = in_shape root_with_everything => sub { capbset->limit('kill'); after_exec() };
+    is_deeply([ @$now{qw(E P B)} ], [ (bit(5)) x 3 ], 'root with everything: the bounding set limits what root gets at exec');
+    $now = in_shape root_with_everything => sub { $securebits{noroot} = 1; after_exec() };
+    is_deeply([ @$now{qw(E P)} ], [ 0, 0 ], 'root with everything: noroot: root gets nothing at exec');
+    $now = in_shape root_with_everything => sub { cap_permitted->limit('kill'); after_exec() };
+    cmp_ok($now->{P}, '!=', bit(5), 'root with everything: lowered sets come back at exec');
 };
-shape S4 => sub {
-    my @said = in_shape S4 => sub { map { eval { $_->(); 1 } ? 'lived' : "$@" }
+shape root_without_setpcap => sub {
+    my @said = in_shape root_without_setpcap => sub { map { eval { $_->(); 1 } ? 'lived' : "$@" }
         sub { capbset->limit('kill') }, sub { cap_inheritable->add('kill') }, sub { cap_inheritable->add('setpcap') } };
-    like($said[0], qr/\(setpcap is not effective\)/, 'S4: the bounding set stays');
-    is($said[1], 'lived', 'S4: inheritable takes what is permitted');
-    like($said[2], qr/\(setpcap is not permitted, and setpcap is not effective\)/, 'S4: and nothing else');
+    like($said[0], qr/\(setpcap is not effective\)/, 'root without setpcap: the bounding set stays');
+    is($said[1], 'lived', 'root without setpcap: inheritable takes what is permitted');
+    like($said[2], qr/\(setpcap is not permitted, and setpcap is not effective\)/, 'root without setpcap: and nothing else');
 };
-shape S8 => sub {
-    my @said = in_shape S8 => sub { capbset->has('kill'), eval { capbset->drop('kill'); 1 } ? 'lived' : "$@",
+shape user_with_saved_uid_0 => sub {
+    my @said = in_shape user_with_saved_uid_0 => sub { capbset->has('kill'), eval { capbset->drop('kill'); 1 } ? 'lived' : "$@",
         eval { cap_effective->add('setpcap'); capbset->drop('kill'); 1 } ? 'lived' : "$@" };
-    like($said[1], qr/\(setpcap is not effective\)/, 'S8: permitted is not effective');
-    is($said[2], 'lived', 'S8: but can be made so');
+    like($said[1], qr/\(setpcap is not effective\)/, 'user with saved uid 0: permitted is not effective');
+    is($said[2], 'lived', 'user with saved uid 0: but can be made so');
 };
 
 done_testing;

@@ -7,8 +7,10 @@ use lib 't/lib';
 use Test::More;
 
 use Linux::Prctl qw(:hashes :sets :functions last_cap cap_name cap_number supported);
-use Shapes qw(privileged no_privilege raw_prctl raw_capget raw_capset raw_drop bit last_capability sys
-    filter fewer_capabilities low_word);
+use Masks qw(bit);
+use Seccomp qw(instructions fewer_capabilities low_word);
+use Shapes qw(privileged no_privilege);
+use SystemCalls qw(raw_prctl raw_capget raw_capset raw_drop last_capability sys);
 use TestChild qw(in_child proc_caps);
 use POSIX ();
 
@@ -79,7 +81,7 @@ sub start_listener {
     my (%state) = @_;    # E P I A B of the new ones
     my $seen_by = $$;
     raw_prctl(38, 1);
-    my $program = filter(
+    my $program = instructions(
         [ 0x20, 0, 0, 0 ],
         [ 0x15, 6, 0, sys('capget') ],
         [ 0x15, 5, 0, sys('capset') ],

@@ -8,7 +8,9 @@ use lib 't/lib';
 use Test::More;
 
 use Linux::Prctl ();
-use Shapes qw(no_privilege last_capability);
+use Masks qw(bit);
+use Shapes qw(no_privilege);
+use SystemCalls qw(last_capability raw_capget);
 
 my ($strace) = grep { -x } map {"$_/strace"} split /:/, $ENV{PATH} // '';
 plan skip_all => 'no strace to count with' if !$strace;
@@ -54,8 +56,8 @@ sub slurp {
 }
 
 sub no_privilege_of_own {
-    my ($effective) = Shapes::raw_capget();
-    return !($effective & 1 << 8);
+    my ($effective) = raw_capget();
+    return !($effective & bit(8));
 }
 
 my $last = last_capability();

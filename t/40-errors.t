@@ -6,7 +6,9 @@ use lib 't/lib';
 use Test::More;
 
 use Linux::Prctl qw(:hashes :sets :functions prctl);
-use Shapes qw(shape in_shape raw_prctl raw_capset bit);
+use Masks qw(bit);
+use Shapes qw(shape in_shape);
+use SystemCalls qw(raw_prctl raw_capset);
 use TestChild qw(in_child proc_caps);
 
 # In a child that may nothing, anything can be refused. What some code returns, dies
@@ -134,9 +136,9 @@ like($@, qr/\A":functions" cannot be switched off/, 'no Linux::Prctl takes :fata
 # FETCH never depends on the pragma.
 for my $code (sub { $cap_ambient{kill} }, sub { use Linux::Prctl ':fatal'; $cap_ambient{kill} }, sub { use Linux::Prctl ':fatal'; $capbset{kill} },
               sub { use Linux::Prctl ':fatal'; sub { $_[0] }->($cap_ambient{kill}) }) {
-    shape S12 => sub {
-        my $did = in_shape S12 => sub { $! = 0; my $value = eval { $code->() } // 'undef'; [ $value, $! + 0, "$@" ] };
-        is_deeply($did, [ 'undef', 1, '' ], 'S12: an element that cannot be read is undef under any policy');
+    shape filtered_prctl => sub {
+        my $did = in_shape filtered_prctl => sub { $! = 0; my $value = eval { $code->() } // 'undef'; [ $value, $! + 0, "$@" ] };
+        is_deeply($did, [ 'undef', 1, '' ], 'filtered prctl: an element that cannot be read is undef under any policy');
     };
 }
 

@@ -11,7 +11,9 @@ use File::Temp;
 use Test::More;
 
 use Linux::Prctl qw(:hashes :sets :functions prctl);
-use Shapes qw(privileged no_privilege raw_prctl raw_capset bit);
+use Masks qw(bit);
+use Shapes qw(privileged no_privilege);
+use SystemCalls qw(raw_prctl raw_capset);
 use TestChild qw(in_child proc_caps);
 
 plan skip_all => no_privilege() if no_privilege();
@@ -24,6 +26,7 @@ my %start;
 if ($ithreads) {
     $start{'an ithread'} = sub {
         pipe my $from, my $to or die "pipe: $!\n";
+        binmode $_ for $from, $to;
         my $thread = threads->create(sub { close $to; sysread $from, my $byte, 1; 1 });
         return sub { close $to; $thread->join };
     };

@@ -6,7 +6,10 @@ use lib 't/lib';
 use Test::More;
 
 use Linux::Prctl qw(:hashes :sets :functions last_cap);
-use Shapes qw(privileged no_privilege raw_prctl raw_capset prctl_answers filter install_filter sys bit last_capability);
+use Masks qw(bit);
+use Seccomp qw(prctl_answers fewer_program fewer_capabilities);
+use Shapes qw(privileged no_privilege);
+use SystemCalls qw(raw_prctl raw_capset last_capability);
 use TestChild qw(in_child proc_caps);
 
 # ---- who may trace ----
@@ -38,7 +41,7 @@ SKIP: {
     my @seen = eval {
         in_child {
             my @seen = scalar(keys %cap_effective);
-            push @seen, in_child { Shapes::fewer_capabilities(35); (scalar(keys %cap_effective), last_cap()) };
+            push @seen, in_child { fewer_capabilities(35); (scalar(keys %cap_effective), last_cap()) };
             push @seen, scalar(keys %cap_effective);
             return @seen;
         };
@@ -48,7 +51,7 @@ SKIP: {
     @seen = in_child {
         keys %cap_effective;
         Linux::Prctl::set_no_new_privs();
-        Linux::Prctl::set_seccomp(2, Shapes::fewer_filter(35));
+        Linux::Prctl::set_seccomp(2, fewer_program(35));
         scalar(keys %cap_effective);
     };
     is_deeply(\@seen, [36], 'and so does a process that has set its own');

@@ -26,6 +26,7 @@ sub run_script {
     spew($script, $text);
     my $pid = fork // die "fork: $!\n";
     if (!$pid) {
+        delete $ENV{PERL_UNICODE};    # they are written for a perl as it comes
         open STDOUT, '>', $out or POSIX::_exit(97);
         open STDERR, '>', $err or POSIX::_exit(97);
         exec {$^X} $^X, (map {"-I$_"} @INC), $script, @args or POSIX::_exit(96);

@@ -75,9 +75,9 @@ SKIP: {
 SKIP: {
     nobody_can_run() or skip 'uid 65534 cannot be had, or cannot read this directory', 3;
     my ($said, $status) = as_nobody(@perl, "$eg/keep-one", 'chown', 'echo', 'went', 'on');
-    isnt($status, 0, 'S10: keep-one: a refusal is an exit status');
-    like($said, qr/Operation not permitted/, 'S10: keep-one: and is heard');
-    unlike($said, qr/went on/, 'S10: keep-one: and nothing is started');
+    isnt($status, 0, 'plain user: keep-one: a refusal is an exit status');
+    like($said, qr/Operation not permitted/, 'plain user: keep-one: and is heard');
+    unlike($said, qr/went on/, 'plain user: keep-one: and nothing is started');
 }
 
 # ---- child-of-mine ----
@@ -94,7 +94,7 @@ SKIP: {
 # The starter is killed; what the command says then, until it is gone.
 sub orphan {
     my (@options) = @_;
-    my $worker = '$SIG{TERM} = sub { syswrite STDOUT, qq{heard TERM\n}; exit }; $| = 1;'
+    my $worker = '$SIG{TERM} = sub { print qq{heard TERM\n}; exit }; $| = 1;'
         . ' print qq{$$\n}; sleep 1 while 1';
     my $starter = open my $out, '-|' // die "fork: $!\n";
     if (!$starter) {
@@ -142,9 +142,9 @@ SKIP: {
 SKIP: {
     nobody_can_run() or skip 'uid 65534 cannot be had, or cannot read this directory', 2;
     my ($said, $status) = as_nobody(@perl, "$eg/peek", $secret);
-    isnt($status, 0, 'S10: peek: a refusal is an exit status');
+    isnt($status, 0, 'plain user: peek: a refusal is an exit status');
     like($said, qr/cap_effective\{dac_read_search\}: Operation not permitted/,
-        'S10: peek: and is heard');
+        'plain user: peek: and is heard');
 }
 
 done_testing;

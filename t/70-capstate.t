@@ -7,18 +7,18 @@ use Linux::Prctl::CapState;
 use Test::More;
 
 use lib 't/lib';
+use Masks qw(bit);
 use TestChild qw(in_child proc_caps proc_status);
 
 my $CLASS = 'Linux::Prctl::CapState';
 my %LETTER = (effective => 'E', permitted => 'P', inheritable => 'I');
 
-# The sets of an object as numbers, by the letters of proc_caps.
+# The sets of an object as masks, by the letters of proc_caps.
 sub masks {
     my ($state) = @_;
     my %masks;
     for my $set (keys %LETTER) {
-        $masks{ $LETTER{$set} } = 0;
-        $masks{ $LETTER{$set} } |= 1 << Linux::Prctl::cap_number($_) for $state->names($set);
+        $masks{ $LETTER{$set} } = bit(map { Linux::Prctl::cap_number($_) } $state->names($set));
     }
     return \%masks;
 }
@@ -99,6 +99,7 @@ is_deeply(masks($CLASS->get_for_pid($$)), proc_masks(), 'so is get_for_pid of on
     my ($same, $other) = in_child {
         pipe my $from_child, my $to_child or die "pipe: $!\n";
         pipe my $from_parent, my $to_parent or die "pipe: $!\n";
+        binmode $_ for $from_child, $to_child, $from_parent, $to_parent;
         my $pid = fork // die "fork: $!\n";
         if (!$pid) {
             close $to_parent;
@@ -167,11 +168,11 @@ SKIP: {
 
 my %own = proc_caps();
 SKIP: {
-    skip 'S10: there is nothing here to lower', 1 if !$own{P};
+    skip 'plain user: there is nothing here to lower', 1 if !$own{P};
     my ($masks, $chosen) = in_child {
         my ($first) = $CLASS->get_current->names('permitted');
         $CLASS->new->add(permitted => $first)->add(effective => $first)->set_current;
-        return (proc_masks(), 1 << Linux::Prctl::cap_number($first));
+        return (proc_masks(), bit(Linux::Prctl::cap_number($first)));
     };
     is_deeply($masks, { E => $chosen, P => $chosen, I => 0 }, 'one capability is kept');
 }

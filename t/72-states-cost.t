@@ -1,6 +1,7 @@
 use 5.014;
 use warnings;
 
+use File::Temp ();
 use Test::More;
 
 use lib 't/lib';
@@ -43,12 +44,15 @@ SKIP: {
 # The calls of a piece of code, between two that nothing else makes.
 sub calls {
     my ($code, $trace) = @_;
-    my @lines = perl_says(
+    my $log = File::Temp->new;
+    perl_says(
         "use Linux::Prctl::FileCaps; use Linux::Prctl::Status; my \$C = 'Linux::Prctl::CapState';"
             . 'my $state = $C->get_current->set_current; my $S = "Linux::Prctl::Status"; $S->of(1);'
             . "getppid(); $code; getppid();",
-        qw(strace -qq -o /dev/stdout -e), "trace=getppid,$trace"
+        qw(strace -qq -o), $log, '-e', "trace=getppid,$trace"
     );
+    open my $in, '<', $log or die "$log: $!\n";
+    my @lines = <$in>;
     my @at = grep { $lines[$_] =~ /\Agetppid/ } 0 .. $#lines;
     return if @at < 2;
     return map { /\A(\w+)\(/ ? $1 : () } @lines[ $at[0] + 1 .. $at[1] - 1 ];

@@ -152,10 +152,10 @@ END
         (dies_of(sub { $some->set($file) }), $! + 0);
     };
     is($error, qq{set("$file"): Operation not permitted (setfcap is not effective)},
-        'S10: set without setfcap');
+        'plain user: set without setfcap');
     is($errno, EPERM, 'and $!');
     like(in_child { cap_effective->clear; dies_of(sub { $CLASS->remove($file) }) },
-        qr/\Aremove\(.*Operation not permitted \(setfcap/, 'S10: and remove');
+        qr/\Aremove\(.*Operation not permitted \(setfcap/, 'plain user: and remove');
 }
 
 # ---- set, get, remove ----
@@ -242,7 +242,7 @@ SKIP: {
     # Only the owner of a user namespace's ids may name its root.
   SKIP: {
         my $rooted = $CLASS->from_text('cap_chown=ep rootid=1000');
-        eval { $rooted->set($file); 1 } or skip "S9: no other root id can be set here: $@", 3;
+        eval { $rooted->set($file); 1 } or skip "user namespace: no other root id can be set here: $@", 3;
         is(getcap($file), 'cap_chown=ep [rootid=1000]', 'getcap reads the root id');
         system("setcap -n 1001 cap_kill=ep '$file'") == 0 or die "setcap failed\n";
         is($CLASS->get($file) . '', 'cap_kill=ep rootid=1001', 'and setcap writes one');
@@ -308,23 +308,23 @@ SKIP: {
         my $by = ref $target ? 'handle' : 'path';
         like(with_lies(sub { $some->set($target) }),
             qr/\Aset\(.*\): Input\/output error \(the file has none afterwards\)\z/,
-            "S12: set by $by that did nothing");
+            "filtered prctl: set by $by that did nothing");
     }
     for my $target ($file, $handle) {
         my $by = ref $target ? 'handle' : 'path';
         my $number = $calls->{ ref $target ? 'fsetxattr' : 'setxattr' } + 3;    # the same with get
         like(with_lies(sub { $CLASS->get($target) }, EINVAL, $number),
             qr/\Aget\(.*\): Invalid argument \(its attribute is malformed, or of version 1/,
-            "S12: get by $by of what the kernel hides");
+            "filtered prctl: get by $by of what the kernel hides");
     }
     my $other = $CLASS->from_text('cap_kill=p');
     $other->set($file);
     for my $target ($file, $handle) {
         my $by = ref $target ? 'handle' : 'path';
         like(with_lies(sub { $some->set($target) }),
-            qr/\Aset\(.*\(the file has "cap_kill=p" afterwards\)\z/, "S12: set by $by over others");
+            qr/\Aset\(.*\(the file has "cap_kill=p" afterwards\)\z/, "filtered prctl: set by $by over others");
         like(with_lies(sub { $CLASS->remove($target) }),
-            qr/\Aremove\(.*\(the file has "cap_kill=p" afterwards\)\z/, "S12: remove by $by");
+            qr/\Aremove\(.*\(the file has "cap_kill=p" afterwards\)\z/, "filtered prctl: remove by $by");
     }
 }
 
@@ -360,7 +360,7 @@ sub executed {
 SKIP: {
     skip "capabilities cannot be set here: $why_not", 1 if !$can_set;
     my %own = proc_status();
-    skip 'S11: no_new_privs is set', 1 if $own{NoNewPrivs};
+    skip 'no new privs: no_new_privs is set', 1 if $own{NoNewPrivs};
     my $nothing = sub { cap_inheritable->clear };
     is(executed($nothing)->{CapPrm}, 0, 'a program without capabilities gains none');
 
@@ -385,11 +385,11 @@ SKIP: {
 
     $some->set($program);
     is(executed(sub { cap_inheritable->clear; set_no_new_privs(1) })->{CapPrm}, 0,
-        'S11: with no_new_privs it gains nothing');
+        'no new privs: with no_new_privs it gains nothing');
     $CLASS->from_text('cap_chown,cap_kill=ep')->set($program);
     my $ended = executed(sub { cap_inheritable->clear; capbset->drop('kill') });
-    isnt(delete $ended->{status}, 0, 'S3: what is outside the bounding set keeps the program');
-    is_deeply($ended, {}, 'S3: from running at all');
+    isnt(delete $ended->{status}, 0, 'restricted root: what is outside the bounding set keeps the program');
+    is_deeply($ended, {}, 'restricted root: from running at all');
 
     $CLASS->remove($program);
     is(executed($nothing)->{CapPrm}, 0, 'removed: gone');
@@ -414,25 +414,25 @@ sub as_root_of_nobody {
 }
 
 SKIP: {
-    skip 'S9: not root of the machine', 1
+    skip 'user namespace: not root of the machine', 1
         if $> || !$can_set || !eval { $CLASS->from_text('= rootid=1000')->set($file); 1 };
-    skip 'S9: a plain user has no user namespace here', 1 if !as_root_of_nobody('print 1');
+    skip 'user namespace: a plain user has no user namespace here', 1 if !as_root_of_nobody('print 1');
     my $get = 'print eval { Linux::Prctl::FileCaps->get($ARGV[0]) } // $@';
 
     my $theirs = new_file('theirs');
     chown $NOBODY, $NOBODY, $theirs or die "chown: $!\n";
     is(join('', as_root_of_nobody('Linux::Prctl::FileCaps->from_text("cap_chown=ep")->set($ARGV[0]); '
                 . $get, $theirs)),
-        'cap_chown=ep', 'S9: set and get inside');
+        'cap_chown=ep', 'user namespace: set and get inside');
     like(join('', as_root_of_nobody('eval { Linux::Prctl::FileCaps->from_text("cap_kill=ep rootid=1000")'
                 . '->set($ARGV[0]) }; print $@', $theirs)),
-        qr/\): Invalid argument \(this user namespace has no such root id\)/, 'S9: not for a stranger');
-    is($CLASS->get($theirs) . '', "cap_chown=ep rootid=$NOBODY", 'S9: have a root id outside');
+        qr/\): Invalid argument \(this user namespace has no such root id\)/, 'user namespace: not for a stranger');
+    is($CLASS->get($theirs) . '', "cap_chown=ep rootid=$NOBODY", 'user namespace: have a root id outside');
     $CLASS->from_text("cap_kill=ep rootid=$NOBODY")->set($file);
-    is(join('', as_root_of_nobody($get, $file)), 'cap_kill=ep', 'S9: set outside for that root');
+    is(join('', as_root_of_nobody($get, $file)), 'cap_kill=ep', 'user namespace: set outside for that root');
     $CLASS->from_text('cap_kill=ep rootid=1000')->set($file);
     like(join('', as_root_of_nobody($get, $file)),
-        qr/its root id is that of another user namespace/, 'S9: for another one');
+        qr/its root id is that of another user namespace/, 'user namespace: for another one');
 }
 
 done_testing;

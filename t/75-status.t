@@ -54,6 +54,7 @@ sub waiting {
     my ($code) = @_;
     pipe my $ready, my $say or die "pipe: $!\n";
     pipe my $end, my $hold or die "pipe: $!\n";
+    binmode $_ for $ready, $say, $end, $hold;
     my $pid = fork // die "fork: $!\n";
     if (!$pid) {
         close $hold;
@@ -105,7 +106,7 @@ is_deeply({ map { $_ => $CLASS->of($$)->as_hash->{$_} } @OWN_KEYS },
     );
 }
 SKIP: {
-    skip 'S10: setpcap is not effective', 1 if !cap_effective->has('setpcap');
+    skip 'plain user: setpcap is not effective', 1 if !cap_effective->has('setpcap');
     is_deeply(
         in_child {
             securebits->add('no_cap_ambient_raise', 'noroot_locked');
@@ -167,7 +168,7 @@ SKIP: {
     is($! + 0, ESRCH, 'and $!');
 }
 SKIP: {
-    skip 'S10: no groups or ids to change here', 4
+    skip 'plain user: no groups or ids to change here', 4
         if !cap_effective->has('setuid', 'setgid') || in_child { !POSIX::setgid(1) };
     my ($pid, $let_go) = waiting(sub {
         $) = '7 7 8 9';
@@ -185,7 +186,7 @@ SKIP: {
 }
 SKIP: {
     my $many = join ' ', 0, 0, 100_000 .. 120_000;
-    skip 'S10: no groups to change here', 1
+    skip 'plain user: no groups to change here', 1
         if !in_child { $! = 0; local $) = $many; my @now = split ' ', $); @now > 20_000 };
     my ($pid, $let_go) = waiting(sub { $) = $many });
     is_deeply($CLASS->of($pid)->as_hash, from_proc("/proc/$pid/status"),
@@ -206,9 +207,9 @@ SKIP: {
         set_seccomp(SECCOMP_MODE_FILTER, $filter) == 0 or die "seccomp: $!\n" for 1, 2;
     });
     my $status = $CLASS->of($pid);
-    is($status->seccomp, 'filter', 'S12: seccomp');
+    is($status->seccomp, 'filter', 'filtered prctl: seccomp');
     my $before = $me->seccomp_filters;
-    is($status->seccomp_filters, $before + 2, 'S12: its filters') if defined $before;
+    is($status->seccomp_filters, $before + 2, 'filtered prctl: its filters') if defined $before;
     $let_go->();
 }
 
@@ -425,7 +426,7 @@ for my $hide ([ 1 => qr/Permission denied|Operation not permitted/ ], [ 2 => qr/
             print eval { Linux::Prctl::Status->of(2**31 - 1); 'lived' } // $@;
             print Linux::Prctl::Status->current->uid->{real}, "\n";
 END
-        skip "S9: /proc cannot be mounted with hidepid=$hidepid here", 5 if @lines < 5;
+        skip "user namespace: /proc cannot be mounted with hidepid=$hidepid here", 5 if @lines < 5;
         like($lines[0], qr/\Aof\(1\): $said \(\/proc hides it\) at -e line 1\.\z/, "hidepid=$hidepid is said");
         cmp_ok($lines[1], '!=', ESRCH, 'the process is not said to be gone');
         like($lines[2], qr/\Athreads\(1\): $said \(\/proc hides it\)/, 'for threads too');

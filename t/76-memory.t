@@ -96,6 +96,7 @@ for my $way ('fork', 'clone') {
             or return "unshare: $!";
         filter($yama);
         pipe my $from, my $to or die "pipe: $!\n";
+        binmode $_ for $from, $to;
         my $first = fork // die "fork: $!\n";
         if (!$first) {
             set_ptracer(4711);

@@ -11,7 +11,8 @@ use Linux::Prctl::Setpriv;
 use POSIX ();
 use Seccomp qw(filter no_filter);
 use SetprivTest qw(truth told_apart is_root raw_groups);
-use Shapes qw(in_shape shape sys);
+use Shapes qw(in_shape shape);
+use SystemCalls qw(sys);
 use TestChild qw(in_child how_ended);
 
 # What a failure leaves, and what stands in the way before anything begins.
@@ -24,7 +25,7 @@ my $needs_root   = is_root() ? '' : 'needs root with setuid, setgid and setpcap'
 
 SKIP: {
     my $why = $needs_root || $needs_filter;
-    skip "S12: $why", 8 if $why;
+    skip "filtered prctl: $why", 8 if $why;
 
     my ($error, $errno, $truth) = in_child {
         filter([ setresuid => EPERM ]);
@@ -32,13 +33,13 @@ SKIP: {
         ($@, $! + 0, truth());
     };
     like($error, qr/\Asetpriv: step 8, setresuid\(ids 1001, 1001 and 1001\): Operation not permitted; /,
-        'S12: the step and what the kernel said');
+        'filtered prctl: the step and what the kernel said');
     like($error, qr/this process must not go on: it has no capabilities any more, and is still uid 0 at \S+ line \d+\.$/,
-        'S12: that it must not go on, and why');
-    is($errno, EPERM, 'S12: $! tells it too');
+        'filtered prctl: that it must not go on, and why');
+    is($errno, EPERM, 'filtered prctl: $! tells it too');
     is_deeply([ @{$truth}{qw(effective permitted inheritable ambient)} ], [ ('0' x 16) x 4 ],
-        'S12: who swallows the exception holds nothing');
-    is($truth->{no_new_privs}, 1, 'S12: ... and uid 0 gets nothing back by an exec');
+        'filtered prctl: who swallows the exception holds nothing');
+    is($truth->{no_new_privs}, 1, 'filtered prctl: ... and uid 0 gets nothing back by an exec');
 
     my $status = how_ended {
         filter([ setresuid => EPERM ]);
@@ -46,12 +47,12 @@ SKIP: {
         eval { setpriv(@plan, on_failure => 'exit') };
         POSIX::_exit(5);
     };
-    is($status, 127 << 8, 'S12: on_failure => "exit" ends with 127, and no Perl code runs');
+    is($status, 127 << 8, 'filtered prctl: on_failure => "exit" ends with 127, and no Perl code runs');
     $status = how_ended {
         eval { setpriv(@plan, bounding_set => ['bogus'], on_failure => 'exit') };
         POSIX::_exit($@ =~ /bogus/ ? 6 : 7);
     };
-    is($status, 6 << 8, 'S1: ... but misuse dies: nothing has begun');
+    is($status, 6 << 8, 'root with everything: ... but misuse dies: nothing has begun');
 
     my $last = in_child {
         my $taken;
@@ -60,13 +61,13 @@ SKIP: {
         $@;
     };
     like($last, qr/step 16, verification: uid 0 was given up, but it could be taken back/,
-        'S12: what was given up is tried');
+        'filtered prctl: what was given up is tried');
 }
 
 # Signals are blocked from the first step to the last, and no longer.
 
 SKIP: {
-    skip "S1: $needs_root", 2 if $needs_root;
+    skip "root with everything: $needs_root", 2 if $needs_root;
     my ($blocked, $handled) = in_child {
         my $handled = 0;
         local $SIG{ALRM} = sub { $handled++ };
@@ -78,20 +79,20 @@ SKIP: {
         kill ALRM => $$;
         (join(',', grep { $after->ismember($_) } 1 .. 31), $handled);
     };
-    is($blocked, POSIX::SIGUSR2(), 'S1: afterwards the signals are blocked that were before');
-    is($handled, 1, 'S1: ... and the others come');
+    is($blocked, POSIX::SIGUSR2(), 'root with everything: afterwards the signals are blocked that were before');
+    is($handled, 1, 'root with everything: ... and the others come');
 }
 
 SKIP: {
     my $why = $needs_root || $needs_filter;
-    skip "S12: $why", 1 if $why;
+    skip "filtered prctl: $why", 1 if $why;
     my $error = in_child {
         filter([ 14 => EPERM, undef, undef, 0 ]);    # rt_sigprocmask without an answer
         eval { setpriv(caps => ['chown'], bounding_set => ['chown']) };
         $@;
     };
     like($error, qr/step 16, unblocking the signals: .*no capabilities any more, and is still uid 0/,
-        'S12: where they stay blocked, nothing is left, and what is left is told');
+        'filtered prctl: where they stay blocked, nothing is left, and what is left is told');
 }
 
 # Threads.
@@ -137,14 +138,14 @@ SKIP: {
 # The death signal.
 
 SKIP: {
-    skip "S1: $needs_root", 1 if $needs_root;
+    skip "root with everything: $needs_root", 1 if $needs_root;
     my $error = in_child {
         my $parent = getppid;
         eval { setpriv(@plan, pdeathsig => [ 'TERM', $parent + 1 ]) };
         "$@|" . truth()->{uid}[0];
     };
     like($error, qr/pdeathsig: the parent is no longer process \d+ at .*\|0$/s,
-        'S1: another parent than expected: it dies before anything changes');
+        'root with everything: another parent than expected: it dies before anything changes');
 }
 
 # Without /proc: an empty file system over it, in a mount namespace of one's own.
@@ -202,7 +203,7 @@ SKIP: {
 # A user whose name is a number: in a password file of one's own.
 
 SKIP: {
-    skip "S1: $needs_root", 3 if $needs_root;
+    skip "root with everything: $needs_root", 3 if $needs_root;
     my $with_users = sub {
         my ($code) = @_;
         my $file = "/tmp/linux-prctl-passwd-$$";
@@ -217,15 +218,15 @@ SKIP: {
         return $code->();
     };
     my $can = eval { in_child { $with_users->(sub { (getpwnam '1234')[2] }) } };
-    skip 'S1: cannot have a password file of its own: ' . ($@ || 'it is not read'), 3 if ($can // 0) != 2345;
+    skip 'root with everything: cannot have a password file of its own: ' . ($@ || 'it is not read'), 3 if ($can // 0) != 2345;
     my @other = (regid => 1, clear_groups => 1);
     is(in_child { $with_users->(sub { setpriv(reuid => '1234', @other); $> }) }, 2345,
-        'S1: a name comes before a number');
+        'root with everything: a name comes before a number');
     is(in_child { $with_users->(sub { setpriv(reuid => '+1234', @other); $> }) }, 1234,
-        'S1: a number with a sign is a number');
+        'root with everything: a number with a sign is a number');
     like(in_child { $with_users->(sub { eval { setpriv(reuid => 'most', @other) }; $@ }) },
         qr/reuid "most" is neither a user nor a whole number/,
-        'S1: nobody becomes the user whose id means "leave it as it is"');
+        'root with everything: nobody becomes the user whose id means "leave it as it is"');
 }
 
 # The bits that need no capability, where the kernel has them.
@@ -249,7 +250,7 @@ sub supports_exec_bits {
 # No descriptor left: the process cannot be looked at, so it is not touched.
 
 SKIP: {
-    skip "S1: $needs_root", 2 if $needs_root;
+    skip "root with everything: $needs_root", 2 if $needs_root;
     my ($error, $uid) = in_child {
         my @all;
         while (open my $null, '<', '/dev/null') { push @all, $null }
@@ -259,8 +260,8 @@ SKIP: {
         ($error, $>);
     };
     like($error, qr/\Asetpriv: it did not begin: Too many open files; nothing was changed/,
-        'S1: without a descriptor to be had, it does not begin');
-    is($uid, 0, 'S1: ... and changes nothing');
+        'root with everything: without a descriptor to be had, it does not begin');
+    is($uid, 0, 'root with everything: ... and changes nothing');
 }
 
 # Nothing is left open.

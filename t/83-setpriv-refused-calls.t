@@ -92,6 +92,7 @@ my @calls = (
 sub run_behind {
     my ($plan, @rule) = @_;
     pipe my $from, my $to or die "pipe: $!\n";
+    binmode $_ for $from, $to;
     my $pid = fork // die "fork: $!\n";
     if (!$pid) {
         my %said;
@@ -162,12 +163,12 @@ my ($lived, $died) = (0, 0);
 for my $name (sort keys %plans) {
     my $plan = $plans{$name};
     SKIP: {
-        skip "S12: $name: needs root with setuid, setgid and setpcap", 1 if $plan->{root} && !is_root();
-        skip "S12: $name: needs capabilities", 1 if truth()->{permitted} =~ /\A0+\z/;
+        skip "filtered prctl: $name: needs root with setuid, setgid and setpcap", 1 if $plan->{root} && !is_root();
+        skip "filtered prctl: $name: needs capabilities", 1 if truth()->{permitted} =~ /\A0+\z/;
         my $plain = run_behind($plan);
-        is($plain->{died}, '', "S12: $name: goes through without a filter") or next;
+        is($plain->{died}, '', "filtered prctl: $name: goes through without a filter") or next;
         my $expected = expected_truth($plain->{plan}{expected});
-        is(told_apart($plain->{after}, $expected), '', "S12: $name: ... to what was planned");
+        is(told_apart($plain->{after}, $expected), '', "filtered prctl: $name: ... to what was planned");
         my %needs = map { $_->{call} => $_->{step} } @{ $plain->{plan}{steps} };
         $needs{'PR_SET_KEEPCAPS 1'} = grep { $_->{call} eq 'set_keepcaps' && $_->{value} }
             @{ $plain->{plan}{steps} };
@@ -178,7 +179,7 @@ for my $name (sort keys %plans) {
             next if $call eq 'rt_sigprocmask' && $plan->{root};
             my $needed = $needs{$call} // $needs{$step};
             for my $answer (sort keys %answers) {
-                my $title = "S12: $name: $answer from $call";
+                my $title = "filtered prctl: $name: $answer from $call";
                 my $said  = run_behind($plan, $rule[0], $answers{$answer}, @rule[ 1 .. $#rule ]);
                 if (!$said->{filtered}) {
                     fail($title);

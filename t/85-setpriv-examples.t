@@ -65,18 +65,18 @@ like($said, qr/^afterwards:\n  uid           $> $> $> $>\n/m, 'run-as --dry-run:
 like($said, qr/^after exec:$/m, 'run-as --dry-run: ... and what an exec leaves');
 
 SKIP: {
-    skip 'S1: run-as someone else: needs root with setuid, setgid and setpcap', 4 if !is_root();
+    skip 'root with everything: run-as someone else: needs root with setuid, setgid and setpcap', 4 if !is_root();
     ($status, $said) = run(@run_as, '--reuid=1001', '--regid=1002', '--groups=20,30',
         '--ambient-caps=-all,+net_bind_service', '--bounding-set=-all,+net_bind_service',
         '--securebits=noroot,noroot_locked', '--', '/bin/cat', '/proc/self/status');
-    is($status, 0, 'S1: run-as: another user') or diag($said);
+    is($status, 0, 'root with everything: run-as: another user') or diag($said);
     my $truth = status_of($said);
     is_deeply([ @{$truth}{qw(Uid Gid Groups)} ],
-        [ join("\t", (1001) x 4), join("\t", (1002) x 4), '20 30' ], 'S1: run-as: its ids and groups');
+        [ join("\t", (1001) x 4), join("\t", (1002) x 4), '20 30' ], 'root with everything: run-as: its ids and groups');
     is_deeply([ @{$truth}{qw(CapEff CapPrm CapInh CapBnd CapAmb)} ], [ ('0000000000000400') x 5 ],
-        'S1: run-as: one capability, over the exec');
+        'root with everything: run-as: one capability, over the exec');
     ($status, $said) = run(@run_as, qw(--reuid=1001 --regid=1002 --clear-groups --ambient-caps=chown));
-    is($status, 2, 'S1: run-as: a program is needed');
+    is($status, 2, 'root with everything: run-as: a program is needed');
 }
 
 # drop: a real request to a real port.
@@ -98,16 +98,16 @@ my $drop = sub {
 };
 
 SKIP: {
-    skip 'S1: drop: needs root with setuid, setgid and setpcap', 4 if !is_root();
+    skip 'root with everything: drop: needs root with setuid, setgid and setpcap', 4 if !is_root();
     my ($user, $uid, $gid) = (getpwuid 65534)[ 0, 2, 3 ];
-    skip 'S1: drop: there is no user 65534', 4 if !defined $user;
+    skip 'root with everything: drop: there is no user 65534', 4 if !defined $user;
     my ($status, $line, $answer) = $drop->(0, $user);
-    is($status, 0, 'S1: drop: ends well');
-    like($line, qr/\Aport \d+ as uid $uid, gid $gid\n\z/, 'S1: drop: says who it is');
-    like($answer, qr{\AHTTP/1\.0 200 OK\r\n}, 'S1: drop: answers');
+    is($status, 0, 'root with everything: drop: ends well');
+    like($line, qr/\Aport \d+ as uid $uid, gid $gid\n\z/, 'root with everything: drop: says who it is');
+    like($answer, qr{\AHTTP/1\.0 200 OK\r\n}, 'root with everything: drop: answers');
     my $truth = status_of($answer =~ s/\A.*?\r\n\r\n//sr);
     is_deeply([ @{$truth}{qw(Uid CapEff CapPrm CapBnd NoNewPrivs)} ],
-        [ join("\t", ($uid) x 4), ('0' x 16) x 3, 1 ], 'S1: drop: ... as someone who may do nothing');
+        [ join("\t", ($uid) x 4), ('0' x 16) x 3, 1 ], 'root with everything: drop: ... as someone who may do nothing');
 }
 SKIP: {
     skip 'drop by a plain user: this is root', 1 if is_root() || $> == 0;
@@ -115,7 +115,7 @@ SKIP: {
     skip 'drop by a plain user: who has no name', 1 if !defined $name;
     my ($status, $line) = run(@perl, 'eg/drop', 0, $name);
     like($line, qr/\Asetpriv: step \d+, .* would be refused: set\w+ is not effective/,
-        'S10: drop: a plain user cannot, and serves nothing');
+        'plain user: drop: a plain user cannot, and serves nothing');
 }
 
 done_testing;

@@ -55,16 +55,16 @@ my @ends = (
     [ undef, ['0000000000000002'], undef ],
 );
 SKIP: {
-    skip "S1: $needs", 2 * @ends if $needs;
+    skip "root with everything: $needs", 2 * @ends if $needs;
     for my $i (0 .. $#examples) {
         my ($error, $truth) = in_child {
             eval "package Example$i; $examples[$i]; 1";
             ($@, truth());
         };
-        is($error, $ends[$i][2], "S1: example $i runs") if defined $ends[$i][2];
-        is_deeply([ $truth->{permitted} ], $ends[$i][1], "S1: example $i holds what it says")
+        is($error, $ends[$i][2], "root with everything: example $i runs") if defined $ends[$i][2];
+        is_deeply([ $truth->{permitted} ], $ends[$i][1], "root with everything: example $i holds what it says")
             or diag($error);
-        isnt($truth->{uid}[$_], 0, "S1: example $i: uid $_ is not 0") for 0 .. 3;
+        isnt($truth->{uid}[$_], 0, "root with everything: example $i: uid $_ is not 0") for 0 .. 3;
     }
 }
 

@@ -5,6 +5,7 @@ package Seccomp;
 use 5.014;
 use warnings;
 
+use SystemCalls qw(sys raw_prctl);
 use TestChild ();    # the listener, too, needs /proc
 
 use Config;
@@ -13,7 +14,10 @@ use Exporter qw(import);
 use POSIX ();
 use Storable qw(freeze thaw);
 
-our @EXPORT_OK = qw(no_filter no_listener filter supervised peek);
+our @EXPORT_OK = qw(
+    no_filter no_listener filter supervised peek
+    instructions low_word install_program prctl_answers fewer_program fewer_capabilities
+);
 
 # The numbers of the system calls that tests speak of, on x86_64.
 my %number = (
@@ -35,24 +39,83 @@ use constant {
     RET_ERRNO         => 0x00050000,
     RET_USER_NOTIF    => 0x7fc00000,
     # BPF
-    LOAD       => 0x20,
-    JUMP_EQUAL => 0x15,
-    RETURN     => 0x06,
+    LOAD         => 0x20,
+    JUMP         => 0x05,
+    JUMP_EQUAL   => 0x15,
+    JUMP_GREATER => 0x25,
+    RETURN       => 0x06,
     # struct seccomp_data
     AT_NUMBER => 0,
     AT_ARCH   => 4,
     AT_ARGS   => 16,
 };
 
+# ---- filters as programs: for any processor whose system calls have known numbers ----
+
+# [code, jump if true, jump if false, k]
+sub instructions { return join '', map { pack 'S C C L', @$_ } @_ }
+
+# Where seccomp_data has the low half of an argument.
+sub low_word {
+    my ($argument) = @_;
+    return AT_ARGS + 8 * $argument + ($Config{byteorder} =~ /\A1234/ ? 0 : 4);
+}
+
+# Without flags it returns 0, and with NEW_LISTENER a descriptor.
+sub install_program {
+    my ($program, $flags) = @_;
+    my $filter = pack 'S x![P] P', length($program) / 8, $program;
+    my @install = (SET_MODE_FILTER, $flags // 0, $filter);
+    my $result = eval { sys(seccomp => @install) };
+    return $result if defined $result;
+    die $@ if $! != EACCES;    # without privilege: no_new_privs first
+    raw_prctl(38, 1);
+    return sys(seccomp => @install);
+}
+
+# Every prctl(), or those with these options, is answered with an errno.
+sub prctl_answers {
+    my ($errno, @options) = @_;
+    my @test = map { [ JUMP_EQUAL, @options - $_, 0, $options[ $_ - 1 ] ] } 1 .. @options;
+    install_program(instructions(
+        [ LOAD, 0, 0, AT_NUMBER ],
+        [ JUMP_EQUAL, 0, (@options ? @options + 2 : 1), sys('prctl') ],
+        (@options ? ([ LOAD, 0, 0, low_word(0) ], @test[ 0 .. $#test - 1 ],
+                     [ JUMP_EQUAL, 0, 1, $options[-1] ]) : ()),
+        [ RETURN, 0, 0, RET_ERRNO | $errno ],
+        [ RETURN, 0, 0, RET_ALLOW ],
+    ));
+    return;
+}
+
+# A kernel with capabilities up to $last alone, as far as prctl() tells: reading and
+# dropping in the bounding set, and the ambient set, answer EINVAL above it.
+sub fewer_program {
+    my ($last) = @_;
+    return instructions(
+        [ LOAD, 0, 0, AT_NUMBER ],
+        [ JUMP_EQUAL, 0, 9, sys('prctl') ],
+        [ LOAD, 0, 0, low_word(0) ],
+        [ JUMP_EQUAL, 4, 0, 23 ],
+        [ JUMP_EQUAL, 3, 0, 24 ],
+        [ JUMP_EQUAL, 0, 5, 47 ],
+        [ LOAD, 0, 0, low_word(2) ],      # PR_CAP_AMBIENT: the third argument
+        [ JUMP, 0, 0, 1 ],
+        [ LOAD, 0, 0, low_word(1) ],
+        [ JUMP_GREATER, 0, 1, $last ],
+        [ RETURN, 0, 0, RET_ERRNO | POSIX::EINVAL() ],
+        [ RETURN, 0, 0, RET_ALLOW ],
+    );
+}
+
+sub fewer_capabilities { my ($last) = @_; return install_program(fewer_program($last)) }
+
+# ---- filters as rules: for x86_64 ----
+
 sub number_of {
     my ($syscall) = @_;
     return $syscall if $syscall =~ /\A[0-9]+\z/;
     return $number{$syscall} // die "no number is known for $syscall\n";
-}
-
-sub instruction {
-    my ($code, $k, $if_true, $if_false) = @_;
-    return pack 'S C C L', $code, $if_true // 0, $if_false // 0, $k;
 }
 
 # One rule: [syscall, what the filter returns, the arguments it is about]. An
@@ -69,28 +132,17 @@ sub compiled {
     for my $test (@test) {
         my ($offset, $value) = @$test;
         $left -= 2;
-        $code .= instruction(LOAD, $offset) . instruction(JUMP_EQUAL, $value, 0, $left);
+        $code .= instructions([ LOAD, 0, 0, $offset ], [ JUMP_EQUAL, 0, $left, $value ]);
     }
-    return $code . instruction(RETURN, $returns);
+    return $code . instructions([ RETURN, 0, 0, $returns ]);
 }
 
 sub program {
     my (@rules) = @_;
-    my $allow = instruction(RETURN, RET_ALLOW);
-    return join '', instruction(LOAD, AT_ARCH), instruction(JUMP_EQUAL, AUDIT_ARCH_X86_64, 1, 0),
+    my $allow = instructions([ RETURN, 0, 0, RET_ALLOW ]);
+    return join '',
+        instructions([ LOAD, 0, 0, AT_ARCH ], [ JUMP_EQUAL, 1, 0, AUDIT_ARCH_X86_64 ]),
         $allow, map({ compiled(@$_) } @rules), $allow;
-}
-
-sub install {
-    my ($flags, @rules) = @_;
-    my $program = program(@rules);
-    my $filter  = pack 'S x![P] P', length($program) / 8, $program;
-    my $result  = syscall $number{seccomp}, SET_MODE_FILTER, $flags, $filter;
-    if ($result == -1 && $! == EACCES) {    # without privilege: no_new_privs first
-        syscall($number{prctl}, 38, 1, 0, 0, 0) == 0 or die "no_new_privs: $!\n";
-        $result = syscall $number{seccomp}, SET_MODE_FILTER, $flags, $filter;
-    }
-    return $result;
 }
 
 # filter([prctl => EPERM], [prctl => EINVAL, 23, 40], [capset => 0]): from now on the
@@ -100,7 +152,7 @@ sub filter {
     my (@rules) = @_;
     my @answers = map { my ($syscall, $errno, @args) = @$_; [$syscall, RET_ERRNO | $errno, @args] }
         @rules;
-    install(0, @answers) == 0 or die "seccomp: $!\n";
+    install_program(program(@answers));
     return;
 }
 
@@ -132,6 +184,8 @@ sub no_filter {
     };
     return $why;
 }
+
+# ---- a listener that answers: for x86_64 ----
 
 # Why there can be no listener here; nothing, where there can.
 sub no_listener {
@@ -166,8 +220,7 @@ sub supervised {
         close $from;
         close $go;
         my @result = eval {
-            my $fd = install(NEW_LISTENER, map { [$_, RET_USER_NOTIF] } @$syscalls);
-            die "seccomp: $!\n" if $fd < 0;
+            my $fd = install_program(program(map { [$_, RET_USER_NOTIF] } @$syscalls), NEW_LISTENER);
             syswrite $to, pack 'l', $fd or die "write: $!\n";
             sysread $wait, my $gone, 1 and die "nobody was to write\n";
             POSIX::close($fd);

@@ -7,8 +7,10 @@ use warnings;
 
 use Exporter qw(import);
 use Linux::Prctl;
+use Masks qw(bit);
 use POSIX ();
-use Shapes qw(sys raw_prctl raw_capset bit);
+use Shapes qw(is_root shape_names user_namespace);
+use SystemCalls qw(sys raw_prctl raw_capset);
 use TestChild qw(proc_status);
 
 our @EXPORT_OK = qw(
@@ -112,25 +114,9 @@ sub _caps {
     return grep { substr $bits, $_, 1 } 0 .. 63;
 }
 
-# ---- who we are ----
-
-# Root as most situations need it: with these capabilities, where other users exist
-# and groups can be set.
-sub is_root {
-    my %has = map { $_ => 1 } _caps(truth()->{effective});
-    return 0 if grep { !$has{$_} } 6, 7, 8;    # setgid, setuid, setpcap
-    for my $kind (qw(uid gid)) {
-        open my $map, '<', "/proc/self/${kind}_map" or return 0;
-        my ($first, undef, $count) = split ' ', <$map> // '';
-        return 0 if $first || $count < 65535;
-    }
-    open my $setgroups, '<', '/proc/self/setgroups' or return 1;
-    return <$setgroups> !~ /\Adeny/;
-}
-
 # ---- random states ----
 
-our @SHAPES = qw(S1 S2 S3 S4 S5 S6 S7 S8 S9 S10 S11);
+our @SHAPES = grep { $_ ne 'filtered_prctl' } shape_names();
 
 my @USERS = (0, 1001, 1002);
 my @SOME  = (0, 5, 6, 7, 8, 10, 12, 13, 21);      # capabilities that matter here
@@ -163,22 +149,22 @@ sub _become {
 }
 
 my %MAKE = (
-    S1 => sub { },
-    S2 => sub {
+    root_with_everything => sub { },
+    container_root => sub {
         my @fourteen = (0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31);
         _keep_in_bounding(@fourteen);
         raw_caps(\@fourteen, \@fourteen, []);
     },
-    S3 => sub {
+    restricted_root => sub {
         _keep_in_bounding(my @left = (0, 7, _some(0.5, 1 .. 5, 10, 12 .. 30)));
         raw_caps(\@left, \@left, []);
     },
-    S4 => sub {
+    root_without_setpcap => sub {
         my @left = grep { $_ != 8 } 0 .. 40;
         @left = grep { my $cap = $_; grep { $_ == $cap } _caps(truth()->{permitted}) } @left;
         raw_caps(\@left, \@left, [ _some(0.3, @left) ]);
     },
-    S5 => sub {
+    locked_securebits => sub {
         my $bits = 0;
         for my $setting (0, 2, 4, 6) {
             $bits |= 2 << $setting if _odds(0.4);
@@ -186,19 +172,21 @@ my %MAKE = (
         }
         Linux::Prctl::set_securebits($bits);
     },
-    S6 => sub {
+    ambient_user => sub {
         _become([10], (_one(1001, 1002)) x 3);
         raw_caps([10], [10], [10]);
         Linux::Prctl::cap_ambient_raise(10);
     },
-    S7 => sub { _become([ 6, 8, _some(0.3, @SOME) ], map { _one(1001, 1002) } 1 .. 3) },
-    S8 => sub {
+    user_with_setgid_and_setpcap => sub {
+        _become([ 6, 8, _some(0.3, @SOME) ], map { _one(1001, 1002) } 1 .. 3);
+    },
+    user_with_saved_uid_0 => sub {
         my @uid = _odds(0.5) ? (0, 1001, 1001) : _odds(0.5) ? (1001, 1001, 0) : (1001, 0, 1002);
         _become([ _some(0.7, @SOME) ], @uid);
     },
-    S9  => sub { Shapes::user_namespace() },
-    S10 => sub { _become([], (1001) x 3) },
-    S11 => sub { Linux::Prctl::set_no_new_privs(1) },
+    user_namespace => sub { user_namespace() },
+    plain_user     => sub { _become([], (1001) x 3) },
+    no_new_privs   => sub { Linux::Prctl::set_no_new_privs(1) },
 );
 
 # What can be added to any shape.

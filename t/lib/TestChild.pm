@@ -10,6 +10,8 @@ use POSIX ();
 use Storable qw(freeze thaw);
 use Test::More ();
 
+use Masks qw(hex_mask);
+
 # 52-no-proc.t is the one that can do without.
 Test::More->builder->skip_all('no /proc to read the truth from') if !-r '/proc/thread-self/status';
 
@@ -70,11 +72,10 @@ sub proc_status {
     return map { /\A([^:]+):\s*(.*?)\s*\z/ ? ($1, $2) : () } <$in>;
 }
 
-# The five sets as numbers: E P I B A.
+# The five sets as masks: E P I B A.
 sub proc_caps {
-    no warnings 'portable';    # 64 bits
     my %status = proc_status(@_);
-    return map { substr($_, 3, 1) => hex $status{$_} } qw(CapEff CapPrm CapInh CapBnd CapAmb);
+    return map { substr($_, 3, 1) => hex_mask($status{$_}) } qw(CapEff CapPrm CapInh CapBnd CapAmb);
 }
 
 1;
