@@ -198,48 +198,52 @@ set_current(lp_cap_state self)
 MODULE = Linux::Prctl::CapState    PACKAGE = Linux::Prctl::FileCaps
 
 SV *
-get(lp_class class, SV *file)
+get(lp_class class, SV *file, ...)
     PREINIT:
-        struct lp_file target;
+        lp_target target;
         struct lp_file_failure failure = {.mode = 0};
         lp_content content;
+        int found;
     CODE:
-        target = file_arg(cv, file);
-        switch (lp_file_get(&target, &content, &failure)) {
-        case 0:
+        PERL_UNUSED_VAR(file);
+        target_args(cv, &ST(1), items - 1, &target);
+        found = lp_file_get(&target.file, &content, &failure);
+        if (found < 0)
+            file_failed(cv, &target.file, &failure);
+        tell_followed(&target);
+        if (!found)
             XSRETURN_UNDEF;
-        case 1:
-            RETVAL = new_object(FILE_CAPS, class, &content);
-            break;
-        default:
-            file_failed(cv, &target, &failure);
-        }
+        RETVAL = new_object(FILE_CAPS, class, &content);
     OUTPUT:
         RETVAL
 
 void
-set(lp_file_caps self, SV *file)
+set(lp_file_caps self, SV *file, ...)
     PREINIT:
-        struct lp_file target;
+        lp_target target;
         struct lp_file_failure failure = {.mode = 0};
     PPCODE:
-        target = file_arg(cv, file);
-        if (lp_file_set(&target, &self, &failure) != 0)
-            file_failed(cv, &target, &failure);
+        PERL_UNUSED_VAR(file);
+        target_args(cv, &ST(1), items - 1, &target);
+        if (lp_file_set(&target.file, &self, &failure) != 0)
+            file_failed(cv, &target.file, &failure);
+        tell_followed(&target);
         XSRETURN(1);
 
 bool
-remove(lp_class class, SV *file)
+remove(lp_class class, SV *file, ...)
     PREINIT:
-        struct lp_file target;
+        lp_target target;
         struct lp_file_failure failure = {.mode = 0};
         int removed;
     CODE:
         PERL_UNUSED_VAR(class);
-        target = file_arg(cv, file);
-        removed = lp_file_remove(&target, &failure);
+        PERL_UNUSED_VAR(file);
+        target_args(cv, &ST(1), items - 1, &target);
+        removed = lp_file_remove(&target.file, &failure);
         if (removed < 0)
-            file_failed(cv, &target, &failure);
+            file_failed(cv, &target.file, &failure);
+        tell_followed(&target);
         RETVAL = removed;
     OUTPUT:
         RETVAL

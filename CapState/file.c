@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -15,7 +17,7 @@
 struct opened {
     int fd;
     bool ours;
-    char name[32];
+    char name[48];
 };
 
 static int trouble(struct lp_file_failure *failure, enum lp_file_trouble what)
@@ -33,41 +35,66 @@ static void close_file(const struct opened *opened)
     errno = saved;
 }
 
-static int only_regular(int fd, struct lp_file_failure *failure)
+/* Of this thread, which may have descriptors of its own. */
+#define DESCRIPTORS "/proc/thread-self/fd"
+
+/* Does the name in /proc lead to that very file? What is at /proc can be anything: after
+ * chroot(2) a plain directory, or the descriptors of another process. */
+static int check_name(const struct opened *opened, const struct stat *wanted,
+                      struct lp_file_failure *failure)
+{
+    struct statfs system;
+    struct stat found;
+
+    if (statfs(DESCRIPTORS, &system) == 0 && system.f_type == PROC_SUPER_MAGIC
+        && stat(opened->name, &found) == 0 && found.st_dev == wanted->st_dev
+        && found.st_ino == wanted->st_ino)
+        return 0;
+    errno = ENOENT;
+    return trouble(failure, LP_FILE_NO_PROC);
+}
+
+static int check(const struct opened *opened, struct lp_file_failure *failure)
 {
     struct stat stat;
 
-    if (fstat(fd, &stat) != 0)
+    if (fstat(opened->fd, &stat) != 0)
         return trouble(failure, LP_FILE_REFUSED);
     if (S_ISREG(stat.st_mode))
-        return 0;
+        return opened->ours ? check_name(opened, &stat, failure) : 0;
     failure->mode = stat.st_mode;
     errno = S_ISLNK(stat.st_mode) ? ELOOP : S_ISDIR(stat.st_mode) ? EISDIR : EINVAL;
     return trouble(failure, LP_FILE_IRREGULAR);
 }
 
-static int open_file(const struct lp_file *file, struct opened *opened,
+/* Which file a symbolic link led to; should nobody tell, the path has to do. */
+static void read_name(const struct opened *opened, struct lp_file *file)
+{
+    int saved = errno;
+    ssize_t length = readlink(opened->name, file->followed, sizeof file->followed - 1);
+
+    file->followed[length < 0 ? 0 : length] = '\0';
+    errno = saved;
+}
+
+static int open_file(struct lp_file *file, struct opened *opened,
                      struct lp_file_failure *failure)
 {
     *opened = (struct opened){.fd = file->fd};
     if (file->path) {
-        opened->fd = open(file->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        opened->fd = open(file->path, O_PATH | O_CLOEXEC | (file->follow ? 0 : O_NOFOLLOW));
         if (opened->fd < 0)
             return trouble(failure, LP_FILE_REFUSED);
         opened->ours = true;
-        (void)snprintf(opened->name, sizeof opened->name, "/proc/self/fd/%d", opened->fd);
+        (void)snprintf(opened->name, sizeof opened->name, DESCRIPTORS "/%d", opened->fd);
     }
-    if (only_regular(opened->fd, failure) == 0)
-        return 0;
-    close_file(opened);
-    return -1;
-}
-
-/* The kernel said no; with a name in /proc, that there is no such name means that
- * there is no /proc. */
-static int refused(const struct opened *opened, struct lp_file_failure *failure)
-{
-    return trouble(failure, opened->ours && errno == ENOENT ? LP_FILE_NO_PROC : LP_FILE_REFUSED);
+    if (check(opened, failure) != 0) {
+        close_file(opened);
+        return -1;
+    }
+    if (file->follow && opened->ours)
+        read_name(opened, file);
+    return 0;
 }
 
 /* No attribute, also where the file system has none at all: execve(2) takes both
@@ -90,7 +117,7 @@ static int get_attribute(const struct opened *opened, struct lp_file_caps *caps,
         return 0;
     }
     if (length < 0)
-        return errno == EINVAL ? trouble(failure, LP_FILE_UNREADABLE) : refused(opened, failure);
+        return trouble(failure, errno == EINVAL ? LP_FILE_UNREADABLE : LP_FILE_REFUSED);
     if (lp_file_caps_from_attribute(bytes, (size_t)length, caps, &failure->malformation) != 0)
         return trouble(failure, LP_FILE_MALFORMED);
     return 1;
@@ -105,8 +132,8 @@ static int set_attribute(const struct opened *opened, struct lp_file_caps *caps,
 
     if ((opened->ours ? setxattr(opened->name, LP_ATTRIBUTE, bytes, length, 0)
                       : fsetxattr(opened->fd, LP_ATTRIBUTE, bytes, length, 0)) != 0)
-        return errno == EINVAL && caps->rootid ? trouble(failure, LP_FILE_NO_SUCH_ROOT)
-                                               : refused(opened, failure);
+        return trouble(failure, errno == EINVAL && caps->rootid ? LP_FILE_NO_SUCH_ROOT
+                                                                : LP_FILE_REFUSED);
     found = get_attribute(opened, &failure->found, failure);
     if (found == 1 && lp_same_file_caps(caps, &failure->found))
         return 0;
@@ -125,7 +152,7 @@ static int remove_attribute(const struct opened *opened, struct lp_file_caps *le
     if ((opened->ours ? removexattr(opened->name, LP_ATTRIBUTE)
                       : fremovexattr(opened->fd, LP_ATTRIBUTE)) != 0) {
         if (!has_none())
-            return refused(opened, failure);
+            return trouble(failure, LP_FILE_REFUSED);
         errno = saved;
         return 0;
     }
@@ -141,7 +168,7 @@ static int remove_attribute(const struct opened *opened, struct lp_file_caps *le
 }
 
 /* Opens the file, takes a step, and lets go of it. */
-static int with_file(const struct lp_file *file,
+static int with_file(struct lp_file *file,
                      int (*step)(const struct opened *, struct lp_file_caps *,
                                  struct lp_file_failure *),
                      struct lp_file_caps *caps, struct lp_file_failure *failure)
@@ -156,13 +183,13 @@ static int with_file(const struct lp_file *file,
     return result;
 }
 
-int lp_file_get(const struct lp_file *file, struct lp_file_caps *caps,
+int lp_file_get(struct lp_file *file, struct lp_file_caps *caps,
                 struct lp_file_failure *failure)
 {
     return with_file(file, get_attribute, caps, failure);
 }
 
-int lp_file_set(const struct lp_file *file, const struct lp_file_caps *caps,
+int lp_file_set(struct lp_file *file, const struct lp_file_caps *caps,
                 struct lp_file_failure *failure)
 {
     struct lp_file_caps wanted = *caps;
@@ -170,7 +197,7 @@ int lp_file_set(const struct lp_file *file, const struct lp_file_caps *caps,
     return with_file(file, set_attribute, &wanted, failure);
 }
 
-int lp_file_remove(const struct lp_file *file, struct lp_file_failure *failure)
+int lp_file_remove(struct lp_file *file, struct lp_file_failure *failure)
 {
     return with_file(file, remove_attribute, &failure->found, failure);
 }

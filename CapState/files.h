@@ -15,24 +15,75 @@ static int S_handle_fd(pTHX_ SV *handle)
     return io && IoIFP(io) ? PerlIO_fileno(IoIFP(io)) : -1;
 }
 
+/* What the methods take for a file. */
+typedef struct {
+    struct lp_file file;
+    SV *followed; /* the variable that gets the file which a symbolic link led to */
+} lp_target;
+
+/* follow => 1, or a reference to such a variable. */
+#define follow_arg(cv, value, target) S_follow_arg(aTHX_ cv, value, target)
+static void S_follow_arg(pTHX_ CV *cv, SV *value, lp_target *target)
+{
+    SvGETMAGIC(value);
+    target->file.follow = SvTRUE_nomg(value);
+    if (!SvROK(value))
+        return;
+    target->followed = sv_2mortal(SvREFCNT_inc(SvRV(value))); /* whatever becomes of value */
+    if (SvTYPE(target->followed) >= SVt_PVAV || SvREADONLY(target->followed))
+        croak("%s: follow is neither true, false nor a reference to a variable",
+              function_name(cv));
+}
+
 /* A path, or a handle of any type. An object that is both, as a File::Temp, is a
  * handle: that is the file it has, whatever has become of its name. */
-#define file_arg(cv, sv) S_file_arg(aTHX_ cv, sv)
-static struct lp_file S_file_arg(pTHX_ CV *cv, SV *sv)
+#define file_arg(cv, sv, target) S_file_arg(aTHX_ cv, sv, target)
+static void S_file_arg(pTHX_ CV *cv, SV *sv, lp_target *target)
 {
     SV *thing;
-    struct lp_file file = {NULL, -1};
 
     SvGETMAGIC(sv);
     thing = SvROK(sv) ? SvRV(sv) : sv;
     if (!isGV_with_GP(thing) && SvTYPE(thing) != SVt_PVIO) {
-        file.path = string_arg(cv, "path", sv);
-        return file;
+        target->file.path = string_arg(cv, "path", sv);
+        return;
     }
-    file.fd = handle_fd(thing);
-    if (file.fd < 0)
+    target->file.fd = handle_fd(thing);
+    if (target->file.fd < 0)
         croak("%s: the handle is not that of an open file", function_name(cv));
-    return file;
+}
+
+/* A file, and the options behind it. */
+#define target_args(cv, args, count, target) S_target_args(aTHX_ cv, args, count, target)
+static void S_target_args(pTHX_ CV *cv, SV **args, I32 count, lp_target *target)
+{
+    target->file.path = NULL;
+    target->file.fd = -1;
+    target->file.follow = false;
+    target->file.followed[0] = '\0';
+    target->followed = NULL;
+    if (count % 2 == 0)
+        croak_xs_usage(cv, "self, file, follow => 0");
+    for (I32 i = 1; i < count; i += 2) {
+        SvGETMAGIC(args[i]);
+        if (!SvOK(args[i]) || strNE(SvPV_nomg_nolen(args[i]), "follow"))
+            croak("%s: the option %s is not follow", function_name(cv), shown(args[i]));
+        follow_arg(cv, args[i + 1], target);
+    }
+    file_arg(cv, args[0], target);
+}
+
+#define tell_followed(target) S_tell_followed(aTHX_ target)
+static void S_tell_followed(pTHX_ const lp_target *target)
+{
+    if (!target->followed)
+        return;
+    if (target->file.followed[0])
+        sv_setpv(target->followed, target->file.followed);
+    else
+        sv_setsv(target->followed, &PL_sv_undef);
+    SvUTF8_off(target->followed);
+    SvSETMAGIC(target->followed);
 }
 
 #define malformation_text(why) S_malformation_text(aTHX_ why)
@@ -60,9 +111,9 @@ static SV *S_malformation_text(pTHX_ const struct lp_malformation *why)
 
 static const char *irregular(mode_t mode)
 {
-    return S_ISLNK(mode) ? "a symbolic link" : S_ISDIR(mode) ? "a directory"
-         : S_ISFIFO(mode) ? "a fifo" : S_ISSOCK(mode) ? "a socket"
-         : S_ISCHR(mode) || S_ISBLK(mode) ? "a device" : "none of the known types";
+    return S_ISDIR(mode) ? "a directory" : S_ISFIFO(mode) ? "a fifo"
+         : S_ISSOCK(mode) ? "a socket" : S_ISCHR(mode) || S_ISBLK(mode) ? "a device"
+         : "of an unknown type";
 }
 
 #define lacks_setfcap() S_lacks_setfcap()
@@ -76,9 +127,15 @@ static bool S_lacks_setfcap(void)
 #define file_text(file) S_file_text(aTHX_ file)
 static const char *S_file_text(pTHX_ const struct lp_file *file)
 {
+    const char *path;
+
     if (!file->path)
         return SvPVX(sv_2mortal(newSVpvf("descriptor %d", file->fd)));
-    return shown(sv_2mortal(newSVpv(file->path, 0)));
+    path = shown(sv_2mortal(newSVpv(file->path, 0)));
+    if (!file->followed[0] || strEQ(file->followed, file->path))
+        return path;
+    return SvPVX(sv_2mortal(newSVpvf("%s -> %s", path,
+                                     shown(sv_2mortal(newSVpv(file->followed, 0))))));
 }
 
 /* "set("/usr/bin/ping"): Operation not permitted (setfcap is not effective)" */
@@ -102,7 +159,10 @@ static void S_file_failed(pTHX_ CV *cv, const struct lp_file *file,
             sv_catpvs(text, " (its root id is that of another user namespace)");
         break;
     case LP_FILE_IRREGULAR:
-        sv_catpvf(text, " (it is %s, not a regular file)", irregular(failure->mode));
+        if (S_ISLNK(failure->mode))
+            sv_catpvs(text, " (it is a symbolic link: with follow => 1 it is followed)");
+        else
+            sv_catpvf(text, " (it is %s, not a regular file)", irregular(failure->mode));
         break;
     case LP_FILE_NO_PROC:
         sv_catpvs(text, " (a path needs /proc; a handle does not)");
