@@ -31,8 +31,8 @@ static void S_follow_arg(pTHX_ CV *cv, SV *value, lp_target *target)
         return;
     target->followed = sv_2mortal(SvREFCNT_inc(SvRV(value))); /* whatever becomes of value */
     if (SvTYPE(target->followed) >= SVt_PVAV || SvREADONLY(target->followed))
-        croak("%s: follow is neither true, false nor a reference to a variable",
-              function_name(cv));
+        misuse("%s: follow is neither true, false nor a reference to a variable",
+               function_name(cv));
 }
 
 /* A path, or a handle of any type. An object that is both, as a File::Temp, is a
@@ -45,12 +45,18 @@ static void S_file_arg(pTHX_ CV *cv, SV *sv, lp_target *target)
     SvGETMAGIC(sv);
     thing = SvROK(sv) ? SvRV(sv) : sv;
     if (!isGV_with_GP(thing) && SvTYPE(thing) != SVt_PVIO) {
+        int saved = errno;
+
+        errno = EINVAL; /* should it be none */
         target->file.path = string_arg(cv, "path", sv);
+        errno = saved;
         return;
     }
     target->file.fd = handle_fd(thing);
     if (target->file.fd < 0)
-        croak("%s: the handle is not that of an open file", function_name(cv));
+        die_of(sv_2mortal(newSVpvf("%s: the handle is not that of an open file",
+                                   function_name(cv))),
+               EBADF);
 }
 
 /* A file, and the options behind it. */
@@ -63,11 +69,12 @@ static void S_target_args(pTHX_ CV *cv, SV **args, I32 count, lp_target *target)
     target->file.followed[0] = '\0';
     target->followed = NULL;
     if (count % 2 == 0)
-        croak_xs_usage(cv, "self, file, follow => 0");
+        misuse("Usage: %s::%s(self, file, follow => 0)", HvNAME(GvSTASH(CvGV(cv))),
+               function_name(cv));
     for (I32 i = 1; i < count; i += 2) {
         SvGETMAGIC(args[i]);
         if (!SvOK(args[i]) || strNE(SvPV_nomg_nolen(args[i]), "follow"))
-            croak("%s: the option %s is not follow", function_name(cv), shown(args[i]));
+            misuse("%s: the option %s is not follow", function_name(cv), shown(args[i]));
         follow_arg(cv, args[i + 1], target);
     }
     file_arg(cv, args[0], target);

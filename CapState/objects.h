@@ -5,6 +5,21 @@
 
 #include "text.h"
 
+/* A method was used in a way that is none. */
+#define misuse(...) S_misuse(aTHX_ __VA_ARGS__)
+static void S_misuse(pTHX_ const char *pattern, ...)
+    __attribute__((noreturn, format(printf, pTHX_1, pTHX_2)));
+static void S_misuse(pTHX_ const char *pattern, ...)
+{
+    va_list args;
+    SV *message;
+
+    va_start(args, pattern);
+    message = vmess(pattern, &args);
+    va_end(args);
+    die_of(message, EINVAL);
+}
+
 /* An object is a blessed string of the bytes of a struct: a thread can have a copy
  * of it, and nothing is left to be freed when a call dies. */
 enum type { CAP_STATE, FILE_CAPS };
@@ -40,27 +55,34 @@ static HV *S_class_arg(pTHX_ CV *cv, SV *sv)
     stash = SvROK(sv) || !SvOK(sv) ? NULL : gv_stashsv(sv, 0);
     if (stash == own || (stash && sv_derived_from(sv, HvNAME(own))))
         return stash;
-    croak("%s: %s is not the class %s", function_name(cv), shown(sv), HvNAME(own));
+    misuse("%s: %s is not the class %s", function_name(cv), shown(sv), HvNAME(own));
 }
 
-/* What an object holds; anything else is the end. */
+/* What an object holds; anything else is the end. One that is shared between threads is
+ * fetched by its magic. */
 #define object_body(type, function, sv) S_object_body(aTHX_ type, function, sv)
 static SV *S_object_body(pTHX_ enum type type, const char *function, SV *sv)
 {
-    if (SvROK(sv) && SvOBJECT(SvRV(sv)) && sv_derived_from(sv, types[type].class)
-        && SvPOK(SvRV(sv)) && SvCUR(SvRV(sv)) == types[type].size)
-        return SvRV(sv);
-    croak("%s: %s is not a %s", function, SvAMAGIC(sv) ? "that object" : shown(sv),
+    if (SvROK(sv) && SvOBJECT(SvRV(sv)) && sv_derived_from(sv, types[type].class)) {
+        SV *body = SvRV(sv);
+
+        SvGETMAGIC(body);
+        if (SvPOKp(body) && SvCUR(body) == types[type].size)
+            return body;
+    }
+    misuse("%s: %s is not a %s", function, SvAMAGIC(sv) ? "that object" : shown(sv),
           types[type].class);
 }
 
+/* The object stays as long as the call, also when code that makes the text of another
+ * argument deletes the caller's variable: the methods return it. */
 #define content_arg(type, function, sv) S_content_arg(aTHX_ type, function, sv)
 static lp_content S_content_arg(pTHX_ enum type type, const char *function, SV *sv)
 {
-    lp_content content;
+    lp_content content = {.effective = 0};
 
     SvGETMAGIC(sv);
-    Zero(&content, 1, lp_content);
+    sv_2mortal(SvREFCNT_inc_simple_NN(sv));
     Copy(SvPVX(object_body(type, function, sv)), (char *)&content, types[type].size, char);
     return content;
 }
@@ -70,7 +92,10 @@ static lp_content S_content_arg(pTHX_ enum type type, const char *function, SV *
 #define keep_content(cv, type, sv, content) S_keep_content(aTHX_ cv, type, sv, content)
 static void S_keep_content(pTHX_ CV *cv, enum type type, SV *sv, const lp_content *content)
 {
-    sv_setpvn(object_body(type, function_name(cv), sv), (const char *)content, types[type].size);
+    SV *body = object_body(type, function_name(cv), sv);
+
+    sv_setpvn(body, (const char *)content, types[type].size);
+    SvSETMAGIC(body);
 }
 
 #define same_content(type, operator, a, b) S_same_content(aTHX_ type, operator, a, b)
@@ -102,8 +127,11 @@ static enum lp_set S_flag_arg(pTHX_ CV *cv, enum type type, SV *sv)
                 && memcmp(flag_names[set], text, length) == 0)
                 return (enum lp_set)set;
     }
-    croak("%s: set %s is not one of %spermitted, inheritable", function_name(cv), shown(sv),
-          type == CAP_STATE ? "effective, " : "");
+    if (type == CAP_STATE)
+        misuse("%s: set %s is not one of effective, permitted, inheritable", function_name(cv),
+               shown(sv));
+    misuse("%s: set %s is not one of permitted, inheritable; effective is one flag for the whole"
+           " file: ->effective(1)", function_name(cv), shown(sv));
 }
 
 /* All arguments of a method, before anything is changed. */
@@ -125,7 +153,7 @@ static pid_t S_pid_arg(pTHX_ CV *cv, SV *sv)
 
     SvGETMAGIC(sv);
     if (!whole_number(sv, &number) || number < 1 || number > INT_MAX)
-        croak("%s: pid %s is not a whole number from 1 to %d", function_name(cv), shown(sv),
+        misuse("%s: pid %s is not a whole number from 1 to %d", function_name(cv), shown(sv),
               INT_MAX);
     return (pid_t)number;
 }

@@ -12,6 +12,7 @@ use Socket;
 use Test::More;
 
 use lib 't/lib';
+use Seccomp qw(no_listener supervised);
 use TestChild qw(in_child proc_status);
 
 my $CLASS = 'Linux::Prctl::FileCaps';
@@ -94,14 +95,31 @@ is_deeply([ $CLASS->get($file) ], [undef], 'one undef, in a list too');
     my $after = () = glob '/proc/self/fd/*';
     is($after, $before, 'no descriptor is left open');
 }
+SKIP: {
+    skip no_listener(), 1 if length no_listener();
+    my ($openat, $O_CLOEXEC) = (257, 02000000);    # where the listener works
+    for my $method ([ get => sub { $CLASS->get($file) } ], [ set => sub { $some->set($file) } ],
+        [ remove => sub { $CLASS->remove($file) } ], [ follow => sub { $CLASS->get("$dir/link", follow => 1) } ])
+    {
+        my ($name, $code) = @$method;
+        my ($calls) = supervised([$openat], sub { return }, sub { eval { $code->() }; 1 });
+        is_deeply([ map { $_->{args}[2] & $O_CLOEXEC ? 1 : 0 } @$calls ], [1],
+            "$name: no program that another thread starts inherits the file");
+    }
+}
 
 # ---- bad input ----
 
 for my $path (undef, "$file\0", "$dir/\x{20ac}", [], {}, \1) {
     my $shown = ref $path || ($path // 'undef') =~ s/\0/\\0/r =~ s/\x{20ac}/euro/r;
-    like(dies_of(sub { $CLASS->get($path) }), qr/\Aget: path /,    "get: no path $shown");
-    like(dies_of(sub { $some->set($path) }),  qr/\Aset: path /,    "set: no path $shown");
-    like(dies_of(sub { $CLASS->remove($path) }), qr/\Aremove: path /, "remove: no path $shown");
+    for my $row ([ get => sub { $CLASS->get($path) } ], [ set => sub { $some->set($path) } ],
+        [ remove => sub { $CLASS->remove($path) } ])
+    {
+        my ($method, $code) = @$row;
+        local $! = 77;
+        like(dies_of($code), qr/\A$method: path /, "$method: no path $shown");
+        is($! + 0, EINVAL, 'and $! is EINVAL');
+    }
 }
 {
     open my $closed, '<', $file or die "$file: $!\n";
@@ -113,8 +131,15 @@ for my $path (undef, "$file\0", "$dir/\x{20ac}", [], {}, \1) {
         [ 'never opened' => \*NEVER ])
     {
         my ($what, $handle) = @$row;
-        is(dies_of(sub { $CLASS->get($handle) }), 'get: the handle is not that of an open file',
-            "a handle that is $what");
+        for my $row ([ get => sub { $CLASS->get($handle) } ], [ set => sub { $some->set($handle) } ],
+            [ remove => sub { $CLASS->remove($handle) } ])
+        {
+            my ($method, $code) = @$row;
+            local $! = 77;
+            is(dies_of($code), "$method: the handle is not that of an open file",
+                "$method: a handle that is $what");
+            is($! + 0, EBADF, 'and $! is EBADF');
+        }
     }
 }
 is(dies_of(sub { $CLASS->get }), 'Usage: Linux::Prctl::FileCaps::get(class, file, ...)', 'get of nothing');
@@ -279,7 +304,11 @@ SKIP: {
     ok($back == $some, 'get gives what set wrote');
     ok($CLASS->remove($file), 'remove: there was something');
     is($CLASS->get($file), undef, 'and nothing is left');
-    ok(!$CLASS->remove($file), 'nothing more to remove');
+    {
+        local $! = 7;
+        ok(!$CLASS->remove($file), 'nothing more to remove');
+        is($! + 0, 7, 'which leaves $! alone');
+    }
 
     open my $read, '<', $file or die "$file: $!\n";
     is($some->set($read), $some, 'set on a handle returns the object');
@@ -435,6 +464,8 @@ SKIP: {
     skip 'no seccomp here', 1 if !eval { with_lies(sub { 1 }); 1 };
     $CLASS->remove($file);
     open my $handle, '<', $file or die "$file: $!\n";
+    like(with_lies(sub { $some->set($file) }, EPERM), qr/\Aset\("\Q$file\E"\): Operation not permitted\z/,
+        'S12: a refusal that setfcap has no part in');
     for my $target ($file, $handle) {
         my $by = ref $target ? 'handle' : 'path';
         like(with_lies(sub { $some->set($target) }),
