@@ -1,6 +1,6 @@
 /* Linux::Prctl::CapState and Linux::Prctl::FileCaps: a table of contents. What is
- * asked of the kernel and of libcap is in ../src, what Perl gives and gets in
- * ../xs and typemap. */
+ * asked of libcap and of files is in the *.c beside this, of the kernel in ../src; what
+ * Perl gives and gets is in the *.h beside this, ../xs and typemap. */
 #define PERL_NO_GET_CONTEXT
 #include "EXTERN.h"
 #include "perl.h"
@@ -10,25 +10,26 @@
 #include <limits.h>
 #include <time.h>
 
-#include "../src/states/states.h"
+#include "../src/lp.h"
 /* Not all that these offer is of use here. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
 #include "../xs/errors.h"
 #include "../xs/args.h"
 #pragma GCC diagnostic pop
-#include "../xs/states.h"
 #include "known.h"
+#include "objects.h"
+#include "files.h"
 
 /* The C types that typemap knows. */
 typedef HV *lp_class;
-typedef lp_state lp_cap_state;
-typedef lp_state lp_file_state;
-typedef lp_state lp_any_state;
-typedef enum lp_set lp_state_set;
+typedef lp_content lp_cap_state;
+typedef lp_content lp_file_caps;
+typedef lp_content lp_any_caps;
+typedef enum lp_set lp_flag;
 typedef pid_t lp_pid;
 
-#define NOTHING ((lp_state){.effective = 0})
+#define NOTHING ((lp_content){.effective = 0})
 
 MODULE = Linux::Prctl::CapState    PACKAGE = Linux::Prctl::CapState
 
@@ -45,7 +46,7 @@ new(lp_class class)
         new = CAP_STATE
         Linux::Prctl::FileCaps::new = FILE_CAPS
     CODE:
-        RETVAL = new_state((enum kind)ix, class, &NOTHING);
+        RETVAL = new_object((enum type)ix, class, &NOTHING);
     OUTPUT:
         RETVAL
 
@@ -55,57 +56,57 @@ from_text(lp_class class, SV *text)
         from_text = CAP_STATE
         Linux::Prctl::FileCaps::from_text = FILE_CAPS
     PREINIT:
-        lp_state state;
+        lp_content content;
     CODE:
-        state = text_arg(cv, (enum kind)ix, text);
-        RETVAL = new_state((enum kind)ix, class, &state);
+        content = text_arg(cv, (enum type)ix, text);
+        RETVAL = new_object((enum type)ix, class, &content);
     OUTPUT:
         RETVAL
 
 SV *
-copy(lp_any_state self)
+copy(lp_any_caps self)
     ALIAS:
         copy = CAP_STATE
         Linux::Prctl::FileCaps::copy = FILE_CAPS
     CODE:
-        RETVAL = new_state((enum kind)ix, SvSTASH(SvRV(ST(0))), &self);
+        RETVAL = new_object((enum type)ix, SvSTASH(SvRV(ST(0))), &self);
     OUTPUT:
         RETVAL
 
 # ---- read (overload hands the operators two arguments more) ----
 
 SV *
-to_text(lp_any_state self, ...)
+to_text(lp_any_caps self, ...)
     ALIAS:
         to_text = CAP_STATE
         Linux::Prctl::FileCaps::to_text = FILE_CAPS
     CODE:
-        RETVAL = state_text(cv, (enum kind)ix, &self);
+        RETVAL = content_text(cv, (enum type)ix, &self);
     OUTPUT:
         RETVAL
 
 bool
-_equal(lp_any_state self, SV *other, ...)
+_equal(lp_any_caps self, SV *other, ...)
     ALIAS:
         _equal = CAP_STATE
         Linux::Prctl::FileCaps::_equal = FILE_CAPS
     CODE:
-        RETVAL = same_state((enum kind)ix, "==", &self, other);
+        RETVAL = same_content((enum type)ix, "==", &self, other);
     OUTPUT:
         RETVAL
 
 bool
-_unequal(lp_any_state self, SV *other, ...)
+_unequal(lp_any_caps self, SV *other, ...)
     ALIAS:
         _unequal = CAP_STATE
         Linux::Prctl::FileCaps::_unequal = FILE_CAPS
     CODE:
-        RETVAL = !same_state((enum kind)ix, "!=", &self, other);
+        RETVAL = !same_content((enum type)ix, "!=", &self, other);
     OUTPUT:
         RETVAL
 
 void
-names(lp_any_state self, lp_state_set set)
+names(lp_any_caps self, lp_flag set)
     ALIAS:
         names = CAP_STATE
         Linux::Prctl::FileCaps::names = FILE_CAPS
@@ -118,7 +119,7 @@ names(lp_any_state self, lp_state_set set)
             mPUSHs(newSVpv(cap_text((unsigned)__builtin_ctzll(rest)), 0));
 
 bool
-has(lp_any_state self, lp_state_set set, ...)
+has(lp_any_caps self, lp_flag set, ...)
     ALIAS:
         has = CAP_STATE
         Linux::Prctl::FileCaps::has = FILE_CAPS
@@ -130,37 +131,37 @@ has(lp_any_state self, lp_state_set set, ...)
 # ---- changed ----
 
 void
-add(lp_any_state self, lp_state_set set, ...)
+add(lp_any_caps self, lp_flag set, ...)
     ALIAS:
         add = CAP_STATE
         Linux::Prctl::FileCaps::add = FILE_CAPS
     PPCODE:
         self.caps.set[set] |= caps_arg(cv, &ST(2), items - 2);
-        keep_state(cv, (enum kind)ix, ST(0), &self);
+        keep_content(cv, (enum type)ix, ST(0), &self);
         XSRETURN(1);
 
 void
-drop(lp_any_state self, lp_state_set set, ...)
+drop(lp_any_caps self, lp_flag set, ...)
     ALIAS:
         drop = CAP_STATE
         Linux::Prctl::FileCaps::drop = FILE_CAPS
     PPCODE:
         self.caps.set[set] &= ~caps_arg(cv, &ST(2), items - 2);
-        keep_state(cv, (enum kind)ix, ST(0), &self);
+        keep_content(cv, (enum type)ix, ST(0), &self);
         XSRETURN(1);
 
 void
-limit(lp_any_state self, lp_state_set set, ...)
+limit(lp_any_caps self, lp_flag set, ...)
     ALIAS:
         limit = CAP_STATE
         Linux::Prctl::FileCaps::limit = FILE_CAPS
     PPCODE:
         self.caps.set[set] &= caps_arg(cv, &ST(2), items - 2);
-        keep_state(cv, (enum kind)ix, ST(0), &self);
+        keep_content(cv, (enum type)ix, ST(0), &self);
         XSRETURN(1);
 
 void
-clear(lp_any_state self, ...)
+clear(lp_any_caps self, ...)
     ALIAS:
         clear = CAP_STATE
         Linux::Prctl::FileCaps::clear = FILE_CAPS
@@ -168,8 +169,8 @@ clear(lp_any_state self, ...)
         if (items == 1)
             self = NOTHING;
         for (I32 i = 1; i < items; i++)
-            self.caps.set[state_set_arg(cv, (enum kind)ix, ST(i))] = 0;
-        keep_state(cv, (enum kind)ix, ST(0), &self);
+            self.caps.set[flag_arg(cv, (enum type)ix, ST(i))] = 0;
+        keep_content(cv, (enum type)ix, ST(0), &self);
         XSRETURN(1);
 
 # ---- the kernel's ----
@@ -177,92 +178,96 @@ clear(lp_any_state self, ...)
 SV *
 get_current(lp_class class)
     CODE:
-        RETVAL = caps_of(cv, class, 0);
+        RETVAL = new_caps_of(cv, class, 0);
     OUTPUT:
         RETVAL
 
 SV *
 get_for_pid(lp_class class, lp_pid pid)
     CODE:
-        RETVAL = caps_of(cv, class, pid);
+        RETVAL = new_caps_of(cv, class, pid);
     OUTPUT:
         RETVAL
 
 void
 set_current(lp_cap_state self)
     PPCODE:
-        set_caps(cv, ST(0), &self);
+        set_current(cv, ST(0), &self);
         XSRETURN(1);
 
 MODULE = Linux::Prctl::CapState    PACKAGE = Linux::Prctl::FileCaps
 
 SV *
-get(lp_class class, SV *file)
+get(lp_class class, SV *file, ...)
     PREINIT:
-        struct lp_file target;
+        lp_target target;
         struct lp_file_failure failure = {.mode = 0};
-        lp_state state;
+        lp_content content;
+        int found;
     CODE:
-        target = file_arg(cv, file);
-        switch (lp_file_get(&target, &state, &failure)) {
-        case 0:
+        PERL_UNUSED_VAR(file);
+        target_args(cv, &ST(1), items - 1, &target);
+        found = lp_file_get(&target.file, &content, &failure);
+        if (found < 0)
+            file_failed(cv, &target.file, &failure);
+        tell_followed(&target);
+        if (!found)
             XSRETURN_UNDEF;
-        case 1:
-            RETVAL = new_state(FILE_CAPS, class, &state);
-            break;
-        default:
-            file_failed(cv, &target, &failure);
-        }
+        RETVAL = new_object(FILE_CAPS, class, &content);
     OUTPUT:
         RETVAL
 
 void
-set(lp_file_state self, SV *file)
+set(lp_file_caps self, SV *file, ...)
     PREINIT:
-        struct lp_file target;
+        lp_target target;
         struct lp_file_failure failure = {.mode = 0};
     PPCODE:
-        target = file_arg(cv, file);
-        if (lp_file_set(&target, &self, &failure) != 0)
-            file_failed(cv, &target, &failure);
+        PERL_UNUSED_VAR(file);
+        target_args(cv, &ST(1), items - 1, &target);
+        if (lp_file_set(&target.file, &self, &failure) != 0)
+            file_failed(cv, &target.file, &failure);
+        tell_followed(&target);
         XSRETURN(1);
 
 bool
-remove(lp_class class, SV *file)
+remove(lp_class class, SV *file, ...)
     PREINIT:
-        struct lp_file target;
+        lp_target target;
         struct lp_file_failure failure = {.mode = 0};
         int removed;
     CODE:
         PERL_UNUSED_VAR(class);
-        target = file_arg(cv, file);
-        removed = lp_file_remove(&target, &failure);
+        PERL_UNUSED_VAR(file);
+        target_args(cv, &ST(1), items - 1, &target);
+        removed = lp_file_remove(&target.file, &failure);
         if (removed < 0)
-            file_failed(cv, &target, &failure);
+            file_failed(cv, &target.file, &failure);
+        tell_followed(&target);
         RETVAL = removed;
     OUTPUT:
         RETVAL
 
 void
-effective(lp_file_state self, SV *value = NULL)
+effective(lp_file_caps self, SV *value = NULL)
     PPCODE:
         if (!value) {
             ST(0) = boolSV(self.effective);
             XSRETURN(1);
         }
         self.effective = SvTRUE(value);
-        keep_state(cv, FILE_CAPS, ST(0), &self);
+        keep_content(cv, FILE_CAPS, ST(0), &self);
         XSRETURN(1);
 
 void
-rootid(lp_file_state self, SV *uid = NULL)
+rootid(lp_file_caps self, SV *uid = NULL)
     PPCODE:
         if (!uid) {
             ST(0) = sv_2mortal(newSVuv(self.rootid));
             XSRETURN(1);
         }
         self.rootid = (uint32_t)ranged_arg(cv, "uid", uid, LP_MOST_ROOTID);
-        keep_state(cv, FILE_CAPS, ST(0), &self);
+        keep_content(cv, FILE_CAPS, ST(0), &self);
         XSRETURN(1);
 
 # The bytes of the attribute itself, from anywhere: what get and set go through.
@@ -270,23 +275,23 @@ rootid(lp_file_state self, SV *uid = NULL)
 SV *
 _from_attribute(lp_class class, SV *bytes)
     PREINIT:
-        lp_state state;
+        lp_content content;
         struct lp_malformation why;
         const char *attribute;
         STRLEN length;
     CODE:
         attribute = bytes_arg(cv, "bytes", bytes, &length);
-        if (lp_file_caps_from_attribute((const unsigned char *)attribute, length, &state,
+        if (lp_file_caps_from_attribute((const unsigned char *)attribute, length, &content,
                                         &why) != 0)
             die_of(sv_2mortal(newSVpvf("%s: %" SVf, function_name(cv),
                                        SVfARG(malformation_text(&why)))),
                    EINVAL);
-        RETVAL = new_state(FILE_CAPS, class, &state);
+        RETVAL = new_object(FILE_CAPS, class, &content);
     OUTPUT:
         RETVAL
 
 SV *
-_to_attribute(lp_file_state self)
+_to_attribute(lp_file_caps self)
     PREINIT:
         unsigned char bytes[LP_ATTRIBUTE_BYTES];
     CODE:

@@ -1,5 +1,9 @@
 /* Which capabilities the kernel has is remembered in Prctl.so, which Linux::Prctl loads:
  * its answers are passed on to what is compiled into CapState.so. */
+#ifndef LP_KNOWN_H
+#define LP_KNOWN_H
+
+#include "../src/memory.h"
 
 static const struct lp_known_caps *known_caps; /* set when CapState.so is loaded */
 
@@ -22,3 +26,5 @@ bool lp_lacks(unsigned cap)
 {
     return known_caps->lacks(cap);
 }
+
+#endif

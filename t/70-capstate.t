@@ -334,7 +334,35 @@ for my $junk (undef, 1, 'text', [], {}, \1, sub { }, qr/x/) {
 is(dies_of(sub { $empty->set_current(1) }), 'Usage: Linux::Prctl::CapState::set_current(self)',
     'too many arguments');
 
-# ---- nothing is shared ----
+for my $row (
+    [ 'a set'    => sub { $empty->names('bogus') } ],
+    [ 'a pid'    => sub { $CLASS->get_for_pid(0) } ],
+    [ 'a class'  => sub { Linux::Prctl::CapState::new('No::Such') } ],
+    [ 'an object' => sub { Linux::Prctl::CapState::names([], 'effective') } ],
+    [ 'another side' => sub { my $x = $empty == 5 } ],
+    [ 'an empty object' => sub { (bless \my $none, $CLASS)->to_text } ],
+    [ 'a small object' => sub { (bless \(my $x = 'x'), $CLASS)->to_text } ],
+) {
+    my ($what, $code) = @$row;
+    local $! = 77;
+    isnt(dies_of($code), 'lived', "$what that is none dies");
+    is($! + 0, EINVAL, 'and $! is EINVAL');
+}
+
+# Code that makes the text of an argument can take the object from its variable.
+{
+    package Taker;
+    use overload '""' => sub { $_[0][0]->(); 'chown' };
+}
+for my $method (qw(add drop limit)) {
+    my %have = (state => $CLASS->from_text('cap_chown,cap_kill=ep'));
+    my $taker = bless [ sub { delete $have{state}; my @again = map { "x$_" } 1 .. 100; return } ], 'Taker';
+    my $result = $have{state}->$method(effective => $taker);
+    is(ref $result, $CLASS, "$method returns the object that was deleted meanwhile");
+    is($result->has(permitted => 'kill') ? 1 : 0, 1, 'which is whole');
+}
+
+# ---- nothing is shared, but for what is meant to be ----
 
 SKIP: {
     skip 'this perl has no threads', 2 if !eval { require threads; 1 };
@@ -343,6 +371,26 @@ SKIP: {
         sub { $shared->add(inheritable => 'chown')->to_text })->join;
     is($text, $CLASS->from_text('cap_kill=ep cap_chown+i')->to_text, 'a thread has a copy');
     is("$shared", 'cap_kill=ep', 'of its own');
+}
+SKIP: {
+    skip 'this perl has no threads', 12 if !eval { require threads; require threads::shared; 1 };
+    for my $class ($CLASS, 'Linux::Prctl::FileCaps') {
+        require Linux::Prctl::FileCaps;
+        my $shared = threads::shared::shared_clone($class->from_text('cap_kill=p'));
+        my ($seen) = threads->create({ context => 'list' }, sub {
+            my $seen = "$shared";
+            $shared->add(inheritable => 'chown')->drop(permitted => 'kill')->limit(inheritable => 0, 1);
+            return $seen;
+        })->join;
+        is($seen, 'cap_kill=p', "a shared $class: what it holds is seen in a thread");
+        is("$shared", 'cap_chown=i', 'and what that makes of it');
+        is(threads->create(sub { $shared->clear; 1 })->join, 1, 'cleared in a thread');
+        ok($shared == $class->new, 'is cleared');
+        is_deeply([ scalar $shared->names('inheritable'), $shared->has(inheritable => 'chown') ? 1 : 0, $shared->copy . '' ],
+            [ 0, 0, '=' ], 'for all methods');
+        $shared->add(permitted => 'kill');
+        is(threads->create(sub { "$shared" })->join, 'cap_kill=p', 'and the other way');
+    }
 }
 {
     local $! = 7;

@@ -210,8 +210,18 @@ for my $uid (undef, -1, 2**32 - 1, 2**32, 2**64, 'root', '', 1.5, []) {
     ok($caps == $before, 'and nothing changed');
 }
 like(dies_of(sub { $caps->$_('effective', 'chown') }),
-    qr/\A$_: set "effective" is not one of permitted, inheritable\z/, "$_: effective is a flag")
+    qr/\A$_: set "effective" is not one of permitted, inheritable; effective is one flag for the whole file: ->effective\(1\)\z/,
+    "$_: effective is a flag")
     for qw(add drop limit has);
+for my $true ('yes', 2, -1, '00', 0.5, []) {
+    my $caps = $CLASS->from_text('cap_chown=p')->effective($true);
+    ok($caps == $CLASS->from_text('cap_chown=ep'), "effective($true) is effective(1)");
+    is($caps->effective ? 1 : 0, 1, 'and true');
+}
+for my $false ('', 0, '0', undef) {
+    ok($CLASS->from_text('cap_chown=ep')->effective($false) == $CLASS->from_text('cap_chown=p'),
+        'effective(' . ($false // 'undef') . ') takes the flag away');
+}
 like(dies_of(sub { $caps->add(permitted => 'bogus') }), qr/\Aadd: Unknown capability: bogus\z/,
     'an unknown capability');
 for my $other (undef, 'cap_chown=ep', [], Linux::Prctl::CapState->new) {
@@ -222,5 +232,19 @@ like(dies_of(sub { Linux::Prctl::CapState::names($caps, 'permitted') }),
     qr/is not a Linux::Prctl::CapState\z/, 'nor is it the state of a process');
 like(dies_of(sub { $CLASS->_from_attribute("\x{100}") }), qr/has a character above 255\z/,
     'wide characters are no attribute');
+
+# An object has the bytes of one, and they are not read from elsewhere.
+for my $length (0, 1, length(${ $CLASS->new }) - 1, length(${ $CLASS->new }) + 1, 300) {
+    my $bytes  = 'x' x $length;
+    my $object = bless \$bytes, $CLASS;
+    for my $method ([ names => 'permitted' ], ['effective'], [ rootid => 5 ], ['to_text'], ['copy'], [ set => '/nowhere' ]) {
+        my ($name, @args) = @$method;
+        local $! = 0;
+        is(dies_of(sub { $object->$name(@args) }), "$name: that object is not a $CLASS",
+            "$name: an object of $length bytes");
+        is($! + 0, EINVAL, 'and $!');
+    }
+    is($bytes, 'x' x $length, 'which is as it was');
+}
 
 done_testing;

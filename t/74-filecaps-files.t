@@ -12,6 +12,7 @@ use Socket;
 use Test::More;
 
 use lib 't/lib';
+use Seccomp qw(no_listener supervised);
 use TestChild qw(in_child proc_status);
 
 my $CLASS = 'Linux::Prctl::FileCaps';
@@ -62,8 +63,8 @@ bind $socket, pack_sockaddr_un("$dir/socket") or die "bind: $!\n";
 
 my $some = $CLASS->from_text('cap_net_bind_service=ep');
 for my $row (
-    [ link      => ELOOP,  'it is a symbolic link, not a regular file' ],
-    [ dangling  => ELOOP,  'it is a symbolic link, not a regular file' ],
+    [ link      => ELOOP,  'it is a symbolic link: with follow => 1 it is followed' ],
+    [ dangling  => ELOOP,  'it is a symbolic link: with follow => 1 it is followed' ],
     [ fifo      => EINVAL, 'it is a fifo, not a regular file' ],
     [ directory => EISDIR, 'it is a directory, not a regular file' ],
     [ socket    => EINVAL, 'it is a socket, not a regular file' ],
@@ -94,14 +95,31 @@ is_deeply([ $CLASS->get($file) ], [undef], 'one undef, in a list too');
     my $after = () = glob '/proc/self/fd/*';
     is($after, $before, 'no descriptor is left open');
 }
+SKIP: {
+    skip no_listener(), 1 if length no_listener();
+    my ($openat, $O_CLOEXEC) = (257, 02000000);    # where the listener works
+    for my $method ([ get => sub { $CLASS->get($file) } ], [ set => sub { $some->set($file) } ],
+        [ remove => sub { $CLASS->remove($file) } ], [ follow => sub { $CLASS->get("$dir/link", follow => 1) } ])
+    {
+        my ($name, $code) = @$method;
+        my ($calls) = supervised([$openat], sub { return }, sub { eval { $code->() }; 1 });
+        is_deeply([ map { $_->{args}[2] & $O_CLOEXEC ? 1 : 0 } @$calls ], [1],
+            "$name: no program that another thread starts inherits the file");
+    }
+}
 
 # ---- bad input ----
 
 for my $path (undef, "$file\0", "$dir/\x{20ac}", [], {}, \1) {
     my $shown = ref $path || ($path // 'undef') =~ s/\0/\\0/r =~ s/\x{20ac}/euro/r;
-    like(dies_of(sub { $CLASS->get($path) }), qr/\Aget: path /,    "get: no path $shown");
-    like(dies_of(sub { $some->set($path) }),  qr/\Aset: path /,    "set: no path $shown");
-    like(dies_of(sub { $CLASS->remove($path) }), qr/\Aremove: path /, "remove: no path $shown");
+    for my $row ([ get => sub { $CLASS->get($path) } ], [ set => sub { $some->set($path) } ],
+        [ remove => sub { $CLASS->remove($path) } ])
+    {
+        my ($method, $code) = @$row;
+        local $! = 77;
+        like(dies_of($code), qr/\A$method: path /, "$method: no path $shown");
+        is($! + 0, EINVAL, 'and $! is EINVAL');
+    }
 }
 {
     open my $closed, '<', $file or die "$file: $!\n";
@@ -113,13 +131,65 @@ for my $path (undef, "$file\0", "$dir/\x{20ac}", [], {}, \1) {
         [ 'never opened' => \*NEVER ])
     {
         my ($what, $handle) = @$row;
-        is(dies_of(sub { $CLASS->get($handle) }), 'get: the handle is not that of an open file',
-            "a handle that is $what");
+        for my $row ([ get => sub { $CLASS->get($handle) } ], [ set => sub { $some->set($handle) } ],
+            [ remove => sub { $CLASS->remove($handle) } ])
+        {
+            my ($method, $code) = @$row;
+            local $! = 77;
+            is(dies_of($code), "$method: the handle is not that of an open file",
+                "$method: a handle that is $what");
+            is($! + 0, EBADF, 'and $! is EBADF');
+        }
     }
 }
-is(dies_of(sub { $CLASS->get }), 'Usage: Linux::Prctl::FileCaps::get(class, file)', 'get of nothing');
+is(dies_of(sub { $CLASS->get }), 'Usage: Linux::Prctl::FileCaps::get(class, file, ...)', 'get of nothing');
 is($CLASS->get("$dir/f\x{f6}"), undef, 'a path of bytes, utf-8 inside of perl or not')
     for map { my $name = new_file("f\x{f6}"); utf8::upgrade($name); $name } 1;
+
+# ---- a symbolic link that is to be followed ----
+
+for my $row (
+    [ get    => sub { $CLASS->get(@_) } ],
+    [ set    => sub { $some->set(@_) } ],
+    [ remove => sub { $CLASS->remove(@_) } ],
+) {
+    my ($method, $code) = @$row;
+    local $! = 0;
+    my $error = dies_of(sub { $code->("$dir/dangling", follow => 1) });
+    is($! + 0, ENOENT, "$method: follow, to nowhere");
+    is($error, "$method(\"$dir/dangling\"): No such file or directory", 'and the message');
+    like(dies_of(sub { $code->("$dir/link", follow => 0) }), qr/follow => 1/, "$method: follow => 0");
+    like(dies_of(sub { $code->("$dir/link", FOLLOW => 1) }),
+        qr/\A$method: the option "FOLLOW" is not follow\z/, "$method: another option");
+    like(dies_of(sub { $code->("$dir/link", undef, 1) }),
+        qr/\A$method: the option undef is not follow\z/, "$method: no option");
+    like(dies_of(sub { $code->("$dir/link", 'follow') }), qr/\AUsage: .*::$method\(.*, file, follow => 0\)\z/,
+        "$method: an option without a value");
+    like(dies_of(sub { $code->("$dir/link", follow => $_) }),
+        qr/\A$method: follow is neither true, false nor a reference to a variable\z/,
+        "$method: follow that cannot be told") for \1, [], {}, sub { };
+}
+symlink 'directory', "$dir/to-directory" or die "symlink: $!\n";
+like(dies_of(sub { $CLASS->get("$dir/to-directory", follow => 1) }),
+    qr/Is a directory \(it is a directory, not a regular file\)\z/, 'follow to a directory');
+{
+    package Shifty;
+    use overload '""' => sub { $_[0][0]->() };
+}
+{
+    my $led_to = 'as it was';
+    is($CLASS->get("$dir/link", follow => \$led_to), undef, 'get of the file that a link leads to');
+    is($led_to, "$dir/file", 'which is told');
+    $CLASS->get($file, follow => \$led_to);
+    is($led_to, $file, 'also where there was no link');
+    open my $handle, '<', $file or die "$file: $!\n";
+    $CLASS->get($handle, follow => \$led_to);
+    is($led_to, undef, 'a handle leads nowhere');
+    my $held = \my $variable;
+    my $shifty = bless [ sub { undef $held; "$dir/link" } ], 'Shifty';
+    $CLASS->get($shifty, follow => $held);
+    is($variable, "$dir/file", 'a path that takes the reference away');
+}
 
 # ---- no xattrs, no /proc ----
 
@@ -141,6 +211,64 @@ END
     like($lines[0], qr{No such file or directory \(a path needs /proc; a handle does not\)},
         'no /proc: a path needs it');
     is($lines[1], 'none', 'a handle does not');
+}
+
+# What is at /proc can be anything. As root of the machine or of a user namespace: what
+# the calls say, and who has some afterwards.
+sub jail {
+    my ($name, @directories) = @_;
+    my $jail = "$dir/$name";
+    mkdir "$jail$_" or die "mkdir: $!\n" for '', @directories;
+    copy($file, "$jail/$_") or die "copy: $!\n" for qw(file victim);
+    return $jail;
+}
+my $in_jail = <<'END';
+    sub in_jail {
+        chroot $ARGV[0] and chdir '/' or die;
+        my $some = Linux::Prctl::FileCaps->from_text('cap_kill=ep');
+        my @said = map { my $code = $_; eval { $code->(); 1 } ? 'lived' : $@ =~ /\((a path needs.*)\)/ }
+            sub { $some->set('/file') }, sub { Linux::Prctl::FileCaps->get('/file') },
+            sub { Linux::Prctl::FileCaps->remove('/file') };
+        for my $name (qw(file victim)) {
+            open my $in, '<', "/$name" or die;
+            push @said, Linux::Prctl::FileCaps->get($in) // 'none';
+        }
+        print join('|', @said), "\n";
+    }
+END
+my $untouched = join '|', ('a path needs /proc; a handle does not') x 3, 'none', 'none';
+
+SKIP: {
+    my $jail = jail('jail', '/proc', map { ("/proc/$_", "/proc/$_/fd") } qw(self thread-self));
+    for my $self (qw(self thread-self)) {
+        symlink '/victim', "$jail/proc/$self/fd/$_" or die "symlink: $!\n" for 0 .. 50;
+    }
+    my @lines = in_namespaces([ $> ? '-Urm' : '-m' ], 'true', "$in_jail in_jail()", $jail);
+    skip 'no chroot', 1 if !@lines;
+    is($lines[0], $untouched, 'a plain directory for /proc: no other file is taken');
+}
+SKIP: {
+    my $jail = jail('jail-of-another', '/proc', '/proc/thread-self');
+    my @lines = in_namespaces([ $> ? '-Urm' : '-m' ], 'true', $in_jail . <<'END', $jail);
+        my ($jail) = @ARGV;
+        pipe my $from, my $to or die;
+        pipe my $wait, my $go or die;
+        my $pid = fork // die;
+        if (!$pid) {
+            close $go;
+            my @open = map { open my $in, '<', "$jail/victim" or die; $in } 1 .. 30;
+            syswrite $to, 'x';
+            sysread $wait, my $end, 1;
+            exit;
+        }
+        sysread $from, my $ready, 1;
+        system('mount', '--bind', "/proc/$pid", "$jail/proc/thread-self") == 0 or die;
+        in_jail();
+        close $go;
+        waitpid $pid, 0;
+END
+    skip 'no bind mount in a chroot', 1 if !@lines;
+    is($lines[0], $untouched, 'the descriptors of another process there: no other file is taken');
 }
 
 # ---- without the right ----
@@ -176,7 +304,11 @@ SKIP: {
     ok($back == $some, 'get gives what set wrote');
     ok($CLASS->remove($file), 'remove: there was something');
     is($CLASS->get($file), undef, 'and nothing is left');
-    ok(!$CLASS->remove($file), 'nothing more to remove');
+    {
+        local $! = 7;
+        ok(!$CLASS->remove($file), 'nothing more to remove');
+        is($! + 0, 7, 'which leaves $! alone');
+    }
 
     open my $read, '<', $file or die "$file: $!\n";
     is($some->set($read), $some, 'set on a handle returns the object');
@@ -207,6 +339,34 @@ SKIP: {
     $CLASS->get($file);
     $some->set($file);
     is($! + 0, 7, 'success leaves $! alone');
+
+    $CLASS->remove($file);
+    is($some->set("$dir/link", follow => \my $set), $some, 'set follows a link');
+    is_deeply([ $set, $CLASS->get($file) . '' ], [ $file, "$some" ], 'to this file, which has them');
+    ok($CLASS->get("$dir/link", follow => 1) == $some, 'get does');
+    ok($CLASS->remove("$dir/link", follow => \my $removed), 'so does remove');
+    is_deeply([ $removed, $CLASS->get($file) ], [ $file, undef ], 'from this file');
+
+    # A thread with descriptors of its own: with the numbers that it uses for its files,
+    # the others have another one open.
+  SKIP: {
+        skip 'this perl has no threads', 1 if !eval { require threads; 1 };
+        my ($unshare) = { x86_64 => 272, aarch64 => 97, riscv64 => 97 }->{ (POSIX::uname())[4] }
+            or skip 'the number of unshare(2) is not known here', 1;
+        my $victim = new_file('victim');
+        my $said = in_child {
+            my @open = map { open my $in, '<', $victim or die "$victim: $!\n"; $in } 1 .. 20;
+            threads->create(sub {
+                syscall($unshare, 0x400) == 0 or return "unshare: $!";    # CLONE_FILES
+                POSIX::close(fileno $_) for @open;
+                eval { $some->set($file); 1 } or return $@;
+                return $CLASS->get($file) . '';
+            })->join;
+        };
+        is($said, "$some", 'a thread with descriptors of its own sets those of its file');
+        is_deeply([ map { my $caps = $CLASS->get($_); $caps && "$caps" } $victim, $file ], [ undef, "$some" ],
+            'and of no other');
+    }
 
   SKIP: {
         my @lines = in_namespaces([ $> ? '-Urm' : '-m' ],
@@ -304,6 +464,8 @@ SKIP: {
     skip 'no seccomp here', 1 if !eval { with_lies(sub { 1 }); 1 };
     $CLASS->remove($file);
     open my $handle, '<', $file or die "$file: $!\n";
+    like(with_lies(sub { $some->set($file) }, EPERM), qr/\Aset\("\Q$file\E"\): Operation not permitted\z/,
+        'S12: a refusal that setfcap has no part in');
     for my $target ($file, $handle) {
         my $by = ref $target ? 'handle' : 'path';
         like(with_lies(sub { $some->set($target) }),

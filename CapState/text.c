@@ -1,6 +1,6 @@
 /* The text of capabilities: libcap's cap_from_text(3) and cap_to_text(3), with a
  * look at each word before libcap sees it. */
-#include "states.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -145,14 +145,14 @@ static const cap_flag_t flags[] = {
     [LP_INHERITABLE] = CAP_INHERITABLE,
 };
 
-static int get_flags(cap_t state, struct lp_caps *caps)
+static int get_flags(cap_t libcaps, struct lp_caps *caps)
 {
     for (int set = LP_EFFECTIVE; set <= LP_INHERITABLE; set++) {
         caps->set[set] = 0;
         for (cap_value_t cap = 0; cap < LP_CAPS; cap++) {
             cap_flag_value_t raised;
 
-            if (cap_get_flag(state, cap, flags[set], &raised) != 0)
+            if (cap_get_flag(libcaps, cap, flags[set], &raised) != 0)
                 return -1;
             if (raised == CAP_SET)
                 caps->set[set] |= LP_BIT(cap);
@@ -161,13 +161,13 @@ static int get_flags(cap_t state, struct lp_caps *caps)
     return 0;
 }
 
-static int set_flags(cap_t state, const struct lp_caps *caps)
+static int set_flags(cap_t libcaps, const struct lp_caps *caps)
 {
     for (int set = LP_EFFECTIVE; set <= LP_INHERITABLE; set++)
         for (uint64_t rest = caps->set[set]; rest; rest &= rest - 1) {
             const cap_value_t cap = __builtin_ctzll(rest);
 
-            if (cap_set_flag(state, flags[set], 1, &cap, CAP_SET) != 0)
+            if (cap_set_flag(libcaps, flags[set], 1, &cap, CAP_SET) != 0)
                 return -1;
         }
     return 0;
@@ -175,11 +175,11 @@ static int set_flags(cap_t state, const struct lp_caps *caps)
 
 static int parse(const char *text, struct lp_caps *caps)
 {
-    cap_t state = cap_from_text(text);
-    int result = state ? get_flags(state, caps) : -1;
+    cap_t libcaps = cap_from_text(text);
+    int result = libcaps ? get_flags(libcaps, caps) : -1;
 
-    if (state)
-        (void)cap_free(state); /* fails for what is no state only */
+    if (libcaps)
+        (void)cap_free(libcaps); /* fails for what is not libcap's */
     return result;
 }
 
@@ -200,13 +200,13 @@ int lp_caps_from_text(const char *text, struct lp_caps *caps, struct lp_fault *f
 
 char *lp_caps_to_text(const struct lp_caps *caps)
 {
-    cap_t state = cap_init();
+    cap_t libcaps = cap_init();
     char *text = NULL;
 
-    if (state && set_flags(state, caps) == 0)
-        text = cap_to_text(state, NULL);
-    if (state)
-        (void)cap_free(state);
+    if (libcaps && set_flags(libcaps, caps) == 0)
+        text = cap_to_text(libcaps, NULL);
+    if (libcaps)
+        (void)cap_free(libcaps);
     return text;
 }
 
@@ -216,7 +216,87 @@ void lp_free_text(char *text)
         (void)cap_free(text);
 }
 
-bool lp_same_caps(const struct lp_caps *a, const struct lp_caps *b)
+/* ---- of a file ---- */
+
+/* All of them effective and nothing else: how setcap(8) spells the flag alone. */
+#define FLAG_ALONE "=e"
+#define ROOTID "rootid="
+
+static uint64_t granted(const struct lp_file_caps *caps)
 {
-    return memcmp(a->set, b->set, sizeof a->set) == 0;
+    return caps->caps.set[LP_PERMITTED] | caps->caps.set[LP_INHERITABLE];
+}
+
+/* What the text makes effective is all of the file's, or nothing. */
+static int take_flag(struct lp_file_caps *caps, struct lp_fault *fault)
+{
+    const uint64_t effective = caps->caps.set[LP_EFFECTIVE];
+    uint64_t wanted = granted(caps);
+
+    if (!wanted) {
+        struct lp_caps alone;
+
+        if (lp_caps_from_text(FLAG_ALONE, &alone, fault) != 0)
+            return -1;
+        wanted = alone.set[LP_EFFECTIVE];
+    }
+    if (effective && effective != wanted) {
+        fault->what = LP_TEXT_PARTLY_EFFECTIVE;
+        errno = EINVAL;
+        return -1;
+    }
+    caps->effective = effective != 0;
+    caps->caps.set[LP_EFFECTIVE] = 0;
+    return 0;
+}
+
+static int take_rootid(const char *text, struct lp_file_caps *caps, struct lp_fault *fault)
+{
+    const char *digits = text + sizeof ROOTID - 1;
+    const size_t count = strspn(digits, "0123456789");
+    const size_t rest = strlen(digits);
+    unsigned long long number = strtoull(digits, NULL, 10);
+
+    if (!count || count > 10 || (*digits == '0' && count > 1) || number > LP_MOST_ROOTID
+        || digits[count + strspn(digits + count, " ")] != '\0') {
+        *fault = (struct lp_fault){LP_TEXT_NO_ROOTID, text, sizeof ROOTID - 1 + rest};
+        errno = EINVAL;
+        return -1;
+    }
+    caps->rootid = (uint32_t)number;
+    return 0;
+}
+
+int lp_file_caps_from_text(const char *text, struct lp_file_caps *caps, struct lp_fault *fault)
+{
+    const char *rootid = strstr(text, " " ROOTID);
+    char *sets = strndup(text, rootid ? (size_t)(rootid - text) : strlen(text));
+    int result;
+
+    *fault = (struct lp_fault){LP_TEXT_FINE, NULL, 0};
+    memset(caps, 0, sizeof *caps);
+    if (!sets)
+        return -1;
+    result = lp_caps_from_text(sets, &caps->caps, fault);
+    if (fault->at)
+        fault->at = text + (fault->at - sets); /* where the caller can read it */
+    free(sets);
+    if (result != 0 || take_flag(caps, fault) != 0)
+        return -1;
+    return rootid ? take_rootid(rootid + 1, caps, fault) : 0;
+}
+
+char *lp_file_caps_to_text(const struct lp_file_caps *caps)
+{
+    struct lp_caps sets = caps->caps;
+
+    if (caps->effective)
+        sets.set[LP_EFFECTIVE] = granted(caps);
+    if (caps->effective && !granted(caps)) {
+        struct lp_fault fault;
+
+        if (lp_caps_from_text(FLAG_ALONE, &sets, &fault) != 0)
+            return NULL;
+    }
+    return lp_caps_to_text(&sets);
 }

@@ -1,0 +1,51 @@
+/* The capabilities of a file as a value, and as the bytes of the attribute
+ * security.capability. */
+#ifndef LP_ATTRIBUTE_H
+#define LP_ATTRIBUTE_H
+
+#include "lp.h"
+
+#pragma GCC visibility push(hidden)
+
+#define LP_ATTRIBUTE "security.capability"
+#define LP_ATTRIBUTE_BYTES 24 /* of version 3, the longest */
+
+/* A file has permitted and inheritable, one flag for effective, and the user id
+ * that is root in the user namespaces where all this counts (0: anywhere). */
+struct lp_file_caps {
+    struct lp_caps caps; /* its effective set stays empty */
+    uint32_t effective;
+    uint32_t rootid;
+};
+
+#define LP_MOST_ROOTID 0xfffffffeU
+
+bool lp_same_caps(const struct lp_caps *a, const struct lp_caps *b);
+bool lp_same_file_caps(const struct lp_file_caps *a, const struct lp_file_caps *b);
+
+size_t lp_file_caps_to_attribute(const struct lp_file_caps *caps,
+                                 unsigned char bytes[LP_ATTRIBUTE_BYTES]);
+
+enum lp_malformed {
+    LP_WELL_FORMED,
+    LP_NO_VERSION,
+    LP_BAD_VERSION,
+    LP_BAD_LENGTH,
+    LP_BAD_FLAGS,
+    LP_BAD_ROOTID
+};
+
+/* Why an attribute cannot be read. */
+struct lp_malformation {
+    enum lp_malformed what;
+    uint32_t magic;
+    size_t length;
+    size_t wanted; /* the length that its version has */
+};
+
+int lp_file_caps_from_attribute(const unsigned char *bytes, size_t length,
+                                struct lp_file_caps *caps, struct lp_malformation *why);
+
+#pragma GCC visibility pop
+
+#endif
