@@ -61,6 +61,8 @@ sub missing {
         my @map = map { [split] } split /\n/, slurp('/proc/self/uid_map');
         return 'uid 65534 cannot be changed to here'
             if !grep { $_->[0] <= 65534 && 65534 - $_->[0] < $_->[2] } @map;
+        return 'there is no user nobody, or no group nogroup'
+            if !defined getpwnam('nobody') || !defined getgrnam 'nogroup';
         return 'setgroups is denied here' if slurp('/proc/self/setgroups') !~ /\Aallow/;
         return;
     }
