@@ -5,16 +5,21 @@ use lib 't/lib';
 
 use File::Temp;
 use Linux::Prctl ();
+use Manual qw(pages page_file paragraphs);
 use POSIX ();
 use Test::More;
 use TestChild qw(proc_status);
 
-# Every verbatim paragraph of the manual is a display ("=for display"), a block of facts
-# (60-manual.t reads those) or an example ("=for example"), which is run here as a
-# program of its own. What must come of it stands in its comments: prints, warns:,
-# dies:. "needs" names capabilities, functions, ids (that can be changed to), or
-# unfiltered: no seccomp filter yet.
-my $manual = 'lib/Linux/Prctl.pod';
+# Every verbatim paragraph of these pages is a display ("=for display"), a call of the
+# reference (60-manual.t reads those), a program of the cookbook (64-cookbook.t runs them)
+# or an example ("=for example"), which is run here as a program of its own. What must
+# come of it stands in its comments: prints, warns:, dies:; a comment line that is
+# indented more goes on with the one before. "needs" names capabilities, functions, ids
+# (that can be changed to), or unfiltered: no seccomp filter yet. The pages of the other
+# modules are run by 78-states-manual.t and 86-setpriv-manual.t.
+my @elsewhere = map {"Linux::Prctl::$_"} qw(CapState FileCaps Setpriv Spawn Status);
+my %others    = map { $_ => 1 } @elsewhere;
+my @pages     = grep { !$others{$_} } pages();
 
 my $dir = File::Temp->newdir;
 my %examples = (verbatim => 0, run => 0);
@@ -57,6 +62,8 @@ sub missing {
         my @map = map { [split] } split /\n/, slurp('/proc/self/uid_map');
         return 'uid 65534 cannot be changed to here'
             if !grep { $_->[0] <= 65534 && 65534 - $_->[0] < $_->[2] } @map;
+        return 'there is no user nobody, or no group nogroup'
+            if !defined getpwnam('nobody') || !defined getgrnam 'nogroup';
         return 'setgroups is denied here' if slurp('/proc/self/setgroups') !~ /\Aallow/;
         return;
     }
@@ -77,7 +84,7 @@ sub missing {
 # The comments that say what comes of an example.
 sub expected {
     my ($text, $verb) = @_;
-    return $text =~ /# \Q$verb\E (.*)$/mg;
+    return map { s{\n\s*#\s+}{ }gr } $text =~ /# \Q$verb\E (.*(?:\n\s*#   +.*)*)$/mg;
 }
 
 sub starts_with {
@@ -87,8 +94,8 @@ sub starts_with {
 }
 
 sub check_example {
-    my ($line, $text, @needs) = @_;
-    my $name = "the example at line $line";
+    my ($where, $text, @needs) = @_;
+    my $name = "the example of $where";
 SKIP: {
         if (my ($why) = grep {defined} map { missing($_) } @needs) {
             skip "$name: $why", 1;
@@ -108,66 +115,30 @@ SKIP: {
     return;
 }
 
-# The script of the synopsis, with a program that tells what it was left with.
-sub check_synopsis {
-    my ($text) = @_;
-SKIP: {
-        if (my ($why) = grep {defined} map { missing($_) } qw(setpcap net_bind_service)) {
-            skip "the synopsis: $why", 5;
+for my $page (@pages) {
+    my $file = page_file($page);
+    my @all  = paragraphs($page);
+    my $kind = '';
+    while (@all) {
+        my ($line, $text) = @{ shift @all };
+        if ($text !~ /\A /) {
+            $kind = $text =~ /\A=for (example|display|program)\b\s*(.*)\z/ ? "$1 $2" : '';
+            next;
         }
-        my ($status, $out, $err) = run_script($text, 'cat', '/proc/self/status');
-        is("$status $err", '0 ', 'the synopsis runs its program');
-        my %left = map { /\A(\w+):\s*(.*)/ ? ($1, $2) : () } split /\n/, $out;
-        my $keep = sprintf '%016x', 1 << Linux::Prctl::CAP_NET_BIND_SERVICE();
-        is_deeply(
-            [@left{qw(CapInh CapPrm CapEff CapBnd CapAmb NoNewPrivs)}],
-            [($keep) x 5, 1],
-            'with one capability in every set and no_new_privs',
-        );
-        ($status, $out, $err) = run_script(
-            $text, $^X, (map {"-I$_"} @INC), '-MLinux::Prctl=get_pdeathsig',
-            '-e', 'print get_pdeathsig',
-        );
-        is("$status $out$err", '0 15', 'and the signal of its parent armed');
-        ($status, $out, $err) = run_script(
-            "END { open my \$comm, '<', '/proc/self/comm'; print <\$comm>; }\n$text",
-            '/nonexistent/program',
-        );
-        is($out, "launcher\n", 'the script names itself');
-        like($err, qr{\Q/nonexistent/program\E: No such file}, 'and says what it cannot execute');
-        $examples{run}++;
-    }
-    return;
-}
 
-my $kind = '';
-my @paragraphs = split /(\n{2,})/, slurp($manual);
-my $line = 1;
-while (@paragraphs) {
-    my ($paragraph, $gap) = splice @paragraphs, 0, 2;
-    my $at = $line;
-    $line += ($paragraph . ($gap // '')) =~ tr/\n//;
-    if ($paragraph !~ /\A /) {
-        $kind = $paragraph =~ /\A=for (example|display)\b\s*(.*)\z/ ? "$1 $2" : '';
-        next;
-    }
-
-    # A blank line does not end an example.
-    while (@paragraphs && $paragraphs[0] =~ /\A /) {
-        my ($more, $space) = splice @paragraphs, 0, 2;
-        $paragraph .= "$gap$more";
-        $gap = $space;
-        $line += ($more . ($gap // '')) =~ tr/\n//;
-    }
-    $examples{verbatim}++;
-    $paragraph =~ s/^    //mg;
-    $paragraph .= "\n";
-    if ($kind eq 'example synopsis') {
-        check_synopsis($paragraph);
-    } elsif ($kind =~ /\Aexample (?:needs (.+))?\z/) {
-        check_example($at, $paragraph, split ' ', $1 // '');
-    } elsif ($kind ne 'display ' && $paragraph !~ /\ACalls\s/) {
-        fail("$manual, line $at: neither an example nor a display nor a block of facts");
+        # A blank line does not end an example.
+        while (@all && $all[0][1] =~ /\A /) {
+            my ($at, $more) = @{ shift @all };
+            my $lines = $text =~ tr{\n}{} + 1;
+            $text .= "\n" x ($at - $line - $lines + 1) . $more;
+        }
+        $examples{verbatim}++;
+        $text =~ s/^    //mg;
+        if ($kind =~ /\Aexample (?:needs (.+))?\z/) {
+            check_example("$page, line $line", "$text\n", split ' ', $1 // '');
+        } elsif ($kind !~ /\A(?:display|program) / && $text !~ /\A\w+\(.*\)\s+-> /) {
+            fail("$file, line $line: neither an example nor a display nor a call");
+        }
     }
 }
 
