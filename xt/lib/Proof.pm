@@ -1,0 +1,218 @@
+package Proof;
+
+# What the programs beside this folder share: copies of the distribution, other Debian
+# releases without installing them, the results of xt/suite, a table at the end, and
+# the line of each program in xt/README.
+use 5.014;
+use warnings;
+
+use Cwd qw(abs_path);
+use Exporter qw(import);
+use ExtUtils::Manifest qw(maniread);
+use File::Basename qw(dirname);
+use File::Path qw(make_path remove_tree);
+use POSIX ();
+
+our @EXPORT_OK = qw(
+    top run must_run quoted copy_distribution private_apt unpack_debian inside
+    build_and_test results row show_table note_run
+);
+
+my $top = abs_path(dirname(abs_path(__FILE__)) . '/../..');
+sub top { return $top }
+
+umask 022;    # uid 65534 reads what is made here
+chomp(my $architecture = `dpkg --print-architecture 2>/dev/null` // '');
+
+# ---- commands ----
+
+# Runs a command, appends what it says to a file, returns its exit status.
+sub run {
+    my ($log, @command) = @_;
+    my $pid = fork // die "fork: $!\n";
+    if (!$pid) {
+        open STDIN,  '<',  '/dev/null' or POSIX::_exit(126);
+        open STDOUT, '>>', $log        or POSIX::_exit(126);
+        open STDERR, '>&', \*STDOUT    or POSIX::_exit(126);
+        exec { $command[0] } @command or print "$command[0]: $!\n";
+        POSIX::_exit(127);
+    }
+    waitpid $pid, 0;
+    return $? >> 8 || $?;
+}
+
+sub must_run {
+    my ($log, @command) = @_;
+    my $status = run($log, @command);
+    die "@command: status $status, see $log\n" if $status;
+    return;
+}
+
+sub quoted { return join ' ', map { "'" . s/'/'\\''/gr . "'" } @_ }
+
+# What the MANIFEST lists, and nothing else, in a new folder.
+sub copy_distribution {
+    my ($to) = @_;
+    remove_tree($to);
+    make_path($to);
+    open my $tar, '|-', 'sh', '-c', 'tar -C "$1" --null -cT - | tar -C "$2" --no-same-owner -x', 'sh', $top, $to
+        or die "tar: $!\n";
+    print {$tar} map {"$_\0"} sort keys %{ maniread("$top/MANIFEST") };
+    close $tar or die "copying to $to failed\n";
+    return $to;
+}
+
+# ---- Debian, unpacked ----
+
+my $mirror   = $ENV{MIRROR}          || 'http://deb.debian.org/debian';
+my $security = $ENV{MIRROR_SECURITY} || 'http://deb.debian.org/debian-security';
+my $keyring  = '/usr/share/keyrings/debian-archive-keyring.gpg';
+
+sub write_file {
+    my ($name, @text) = @_;
+    open my $file, '>', $name or die "$name: $!\n";
+    print {$file} @text;
+    close $file or die "$name: $!\n";
+    return;
+}
+
+# The words before apt-get's own, so that it works below one folder and sees nothing of
+# this system's; its lists are there afterwards.
+sub private_apt {
+    my ($folder, $log, $arch, @releases) = @_;
+    my $sources = "$folder/sources.list";
+    make_path("$folder/lists/partial", "$folder/archives/partial");
+    write_file("$folder/status", '');
+    write_file($sources, map {
+        "deb [signed-by=$keyring] " . (/-security\z/ ? $security : $mirror) . " $_ main\n"
+    } @releases);
+    my %option = (
+        'APT::Architecture'        => $arch,
+        'APT::Architectures'       => $arch,
+        'APT::Sandbox::User'       => 'root',
+        'Acquire::Languages'       => 'none',
+        'Dir::State::lists'        => "$folder/lists",
+        'Dir::State::status'       => "$folder/status",
+        'Dir::Cache'               => $folder,
+        'Dir::Cache::archives'     => "$folder/archives",
+        'Dir::Etc::sourcelist'     => $sources,
+        'Dir::Etc::sourceparts'    => '/dev/null',
+        'Dir::Etc::preferences'    => '/dev/null',
+        'Dir::Etc::preferencesparts' => '/dev/null',
+    );
+    my @apt = ('-q', map { ('-o', "$_=$option{$_}") } sort keys %option);
+    must_run($log, 'apt-get', @apt, 'update');
+    return @apt;
+}
+
+# What the tests and the build need of a release.
+my @needed = qw(
+    base-files base-passwd bash binutils coreutils dash debianutils diffutils findutils
+    gcc grep hostname iproute2 libc-bin libc6-dev libcap-dev libcap2-bin make perl procps
+    sed strace tar util-linux
+);
+
+# A release of Debian below a folder: apt reads its lists, its packages are opened, none
+# of their scripts runs. What is there already is taken as it is.
+sub unpack_debian {
+    my ($root, $log, $release, $arch, @more) = @_;
+    return $root if -e "$root/.unpacked";
+    remove_tree($root);
+    my @apt = private_apt("$root.apt", $log, $arch, $release);
+    must_run($log, 'apt-get', @apt, qw(install --yes --download-only --no-install-recommends), @needed, @more);
+    for my $folder (qw(bin sbin lib lib32 lib64 libx32)) {
+        make_path("$root/usr/$folder");
+        symlink "usr/$folder", "$root/$folder" or die "$root/$folder: $!\n";
+    }
+    for my $deb (glob "$root.apt/archives/*.deb") {
+        must_run($log, 'sh', '-c',
+            'dpkg-deb --fsys-tarfile "$1" | tar -x --keep-directory-symlink -C "$2"', 'sh', $deb, $root);
+    }
+    must_run($log, 'cp', "$root/usr/share/base-passwd/$_.master", "$root/etc/$_") for qw(passwd group);
+    make_path(map {"$root/$_"} qw(proc sys dev tmp root));
+    chmod 01777, "$root/tmp" or die "$root/tmp: $!\n";
+    remove_tree("$root.apt");
+    if (run($log, inside($root, 'ldconfig'))) {
+        die "programs for $arch do not run here: are qemu-user-static and binfmt-support"
+            . " there, and does /proc/sys/fs/binfmt_misc list the emulator?\n";
+    }
+    write_file("$root/.unpacked", '');
+    return $root;
+}
+
+# The words before a command that runs it in such a folder; what is mounted there ends
+# with it.
+sub inside {
+    my ($root, @command) = @_;
+    return ('unshare', '--mount', 'sh', '-euc', <<'END', 'sh', $root, @command);
+root=$1
+shift
+for folder in proc sys dev; do mount --rbind "/$folder" "$root/$folder"; done
+exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 "$@"
+END
+}
+
+# ---- building, testing, telling ----
+
+# Builds a copy with a perl and runs xt/suite there: as few or as many arguments as one
+# likes for Makefile.PL and for xt/suite. In a Debian's folder, if one is given.
+sub build_and_test {
+    my (%how) = @_;
+    my ($root, $where, $perl, $log) = @how{qw(root where perl log)};
+    copy_distribution(($root // '') . $where);
+    my $make  = quoted($perl, 'Makefile.PL', 'OPTIMIZE=-O2 -g ' . ($how{optimize} // ''), @{ $how{makefile} // [] });
+    my $suite = quoted($perl, 'xt/suite', @{ $how{suite} // [] });
+    my @sh    = ('sh', '-euc', "cd '$where'; $make; make -s; exec $suite");
+    return run($log, $root ? inside($root, @sh) : @sh);
+}
+
+# What xt/suite said in a file: the sums, and what failed or did not end.
+sub results {
+    my ($log) = @_;
+    my %sum = map { ($_ => 0) } qw(tests failed skipped);
+    my @bad;
+    open my $in, '<', $log or die "$log: $!\n";
+    while (<$in>) {
+        s/\r?\n\z//;
+        my ($who, $tests, $failed, $skipped, $which) =
+            /\Asuite: (\w+): (\d+) tests, (\d+) failed, (\d+) skipped, \d+ s(?:: (.*))?\z/ or next;
+        $sum{tests} += $tests;
+        $sum{failed} += $failed;
+        $sum{skipped} += $skipped;
+        push @bad, "$who: $which" if defined $which;
+    }
+    return { %sum, bad => \@bad };
+}
+
+# A row of the table: its names, then the numbers of a result and what failed.
+sub row {
+    my ($result, @names) = @_;
+    return [ @names, @$result{qw(tests failed skipped)}, join '; ', @{ $result->{bad} } ];
+}
+
+sub show_table {
+    my (@rows) = @_;
+    my @width;
+    for my $row (@rows) {
+        for my $column (0 .. $#$row) {
+            my $length = length $row->[$column];
+            $width[$column] = $length if $length > ($width[$column] // 0);
+        }
+    }
+    for my $row (@rows) {
+        my $line = join '  ', map {
+            sprintf $row->[$_] =~ /\A\d+\z/ ? '%*s' : '%-*2$s', $row->[$_] =~ /\A\d+\z/
+                ? ($width[$_], $row->[$_]) : ($row->[$_], $width[$_])
+        } 0 .. $#$row;
+        print $line =~ s/ +\z//r, "\n";
+    }
+    return;
+}
+
+# Writes the result of a full run into the program's own line of xt/README.
+sub note_run {
+    my ($program, $result) = @_;
+    return system("$top/xt/note-run", $program, $result) == 0;
+}
+
+1;
