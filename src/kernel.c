@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/capability.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
@@ -125,6 +126,29 @@ ssize_t lp_read_file(const char *path, char *text, size_t size)
     errno = saved;
     text[length] = '\0';
     return bytes < 0 ? -1 : (ssize_t)length;
+}
+
+int lp_write_proc(const char *path, const char *text)
+{
+    const size_t length = strlen(text);
+    struct statfs fs;
+    ssize_t written = -1;
+    int saved;
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0)
+        return -1;
+    if (fstatfs(fd, &fs) != 0 || fs.f_type != PROC_SUPER_MAGIC)
+        errno = ENOENT;
+    else
+        written = write(fd, text, length);
+    saved = errno;
+    if (written >= 0 && (size_t)written != length)
+        saved = EIO;
+    if (close(fd) != 0 && (size_t)written == length)
+        return -1;
+    errno = saved;
+    return written >= 0 && (size_t)written == length ? 0 : -1;
 }
 
 /* What a file under /proc begins with, as a number. */

@@ -91,6 +91,8 @@ struct lp_answer lp_sched_core_get(unsigned long pid);
 
 /* Opens a file for reading, if it really is one of /proc. */
 int lp_open_proc(const char *path);
+/* All of a text into a file of /proc, in one call. */
+int lp_write_proc(const char *path, const char *text);
 /* As much of a file of /proc as there is room for, and its length: it may come in several
  * pieces. */
 ssize_t lp_read_file(const char *path, char *text, size_t size);
@@ -110,6 +112,10 @@ unsigned lp_other_threads(void);
 /* The same asked of the kernel, also where the C library is sure of the answer:
  * it does not see a thread that was made without it. */
 unsigned lp_count_other_threads(void);
+
+/* Is this security module at work? */
+bool lp_has_apparmor(void);
+bool lp_has_selinux(void);
 
 /* ---- supported.c ---- */
 

@@ -85,7 +85,7 @@ static void keep_from_children(void)
         (void)munmap(page, sizeof *ptracer); /* just made: it is there */
 }
 
-static void note_ptracer(long tracer)
+void lp_note_ptracer(long tracer)
 {
     int saved = errno;
 
@@ -115,6 +115,11 @@ __attribute__((constructor)) static void forget_after_fork(void)
     (void)pthread_atfork(NULL, NULL, forget); /* fails for want of memory only */
 }
 
+void lp_forget_caps(void)
+{
+    highest = SURE;
+}
+
 /* ---- calls that are remembered ---- */
 
 long lp_call(int option, unsigned long arg2, unsigned long arg3,
@@ -123,9 +128,9 @@ long lp_call(int option, unsigned long arg2, unsigned long arg3,
     long result = lp_prctl(option, arg2, arg3, arg4, arg5);
 
     if (option == PR_SET_SECCOMP)
-        highest = SURE; /* the kernel may answer differently from now on */
+        lp_forget_caps();
     else if (option == PR_SET_PTRACER && result == 0)
-        note_ptracer((long)arg2);
+        lp_note_ptracer((long)arg2);
     return result;
 }
 

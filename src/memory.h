@@ -11,6 +11,11 @@
 long lp_call(int option, unsigned long arg2, unsigned long arg3,
              unsigned long arg4, unsigned long arg5);
 
+/* Another filter may answer from now on. */
+void lp_forget_caps(void);
+/* What a bare call has set: whom get_ptracer is to tell of. */
+void lp_note_ptracer(long tracer);
+
 long lp_set_seccomp(unsigned long mode, const void *program, size_t instructions);
 /* The process that lp_call was last told of, or the parent. */
 long lp_get_ptracer(void);

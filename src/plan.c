@@ -74,6 +74,10 @@ static void begin(struct draft *draft)
 {
     struct lp_caps caps = draft->creds.caps;
 
+    if (draft->plan->apparmor)
+        add_value(draft, 1, LP_OP_APPARMOR, 0);
+    if (draft->plan->selinux)
+        add_value(draft, 1, LP_OP_SELINUX, 0);
     caps.set[LP_EFFECTIVE] |=
         caps.set[LP_PERMITTED] & (CAP(setuid) | CAP(setgid) | CAP(setpcap));
     if (differs(draft, PRIVILEGED))
@@ -134,6 +138,8 @@ static void finish(struct draft *draft)
         add_value(draft, 14, LP_OP_NO_NEW_PRIVS, 1);
     if (now->pdeathsig != wanted->pdeathsig || draft->plan->check_parent)
         add_value(draft, 15, LP_OP_PDEATHSIG, wanted->pdeathsig);
+    if (draft->plan->set_ptracer)
+        add_value(draft, 15, LP_OP_PTRACER, draft->plan->ptracer);
 }
 
 void lp_make_plan(struct lp_plan *plan)
@@ -150,5 +156,7 @@ void lp_make_plan(struct lp_plan *plan)
     prepare(&draft);
     change_uid(&draft);
     finish(&draft);
+    if (plan->filter && plan->refusal.rule == LP_NO_RULE)
+        plan->filter_refusal = lp_explain_filter(&plan->target);
     plan->unreached = lp_differ(&draft.creds, &plan->target);
 }

@@ -19,10 +19,17 @@ struct lp_plan {
     pid_t parent;      /* who it must still be when the death signal is armed */
     bool check_parent; /* even where the signal is armed already */
     bool alone;        /* there must be no other thread */
+    const char *apparmor; /* profile and label for the next exec, or NULL */
+    const char *selinux;
+    bool set_ptracer;
+    unsigned long ptracer;
+    const void *filter; /* of seccomp(2), comes after all else; NULL: none */
+    size_t instructions;
     /* what it is */
     unsigned count;
     struct lp_op op[LP_MOST_OPS];
     struct lp_refusal refusal; /* of the last operation, if it would be refused */
+    struct lp_refusal filter_refusal; /* of the filter, if that would be */
     unsigned unreached;        /* the fields that it does not bring to the target */
 };
 

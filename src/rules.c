@@ -289,6 +289,11 @@ struct lp_refusal lp_predict(const struct lp_op *op, const struct lp_creds *targ
         break;
     case LP_OP_PDEATHSIG:
         creds->pdeathsig = op->value;
+        break;
+    case LP_OP_APPARMOR:
+    case LP_OP_SELINUX:
+    case LP_OP_PTRACER:
+        break; /* no credential: the security modules decide */
     }
     return none;
 }

@@ -46,9 +46,11 @@ struct lp_refusal lp_explain_caps(const struct lp_creds *now, const struct lp_ca
 /* Does the kernel ask for setpcap, though nothing would change? */
 bool lp_idle_without_setpcap(const struct lp_creds *now, const struct lp_write *write);
 
-/* ---- the operations that change credentials ---- */
+/* ---- the operations that change credentials, or what goes with them ---- */
 
 enum lp_op_code {
+    LP_OP_APPARMOR,
+    LP_OP_SELINUX,
     LP_OP_CAPSET,
     LP_OP_KEEPCAPS,
     LP_OP_SETGROUPS,
@@ -59,7 +61,8 @@ enum lp_op_code {
     LP_OP_AMBIENT_LOWER,
     LP_OP_AMBIENT_RAISE,
     LP_OP_NO_NEW_PRIVS,
-    LP_OP_PDEATHSIG
+    LP_OP_PDEATHSIG,
+    LP_OP_PTRACER
 };
 
 struct lp_op {

@@ -6,6 +6,7 @@
 #include "setpriv.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -79,6 +80,14 @@ static int set_caps(const struct lp_caps *caps)
     return -1;
 }
 
+/* AppArmor has a file of its own where several modules are stacked (5.8). */
+static int set_apparmor(const char *profile)
+{
+    if (lp_write_proc("/proc/thread-self/attr/apparmor/exec", profile) == 0)
+        return 0;
+    return errno == ENOENT ? lp_write_proc("/proc/thread-self/attr/exec", profile) : -1;
+}
+
 /* 0, or -1 and errno; cap: the capability that was refused. */
 static int do_op(const struct lp_plan *plan, const struct lp_op *op, unsigned *cap)
 {
@@ -106,6 +115,12 @@ static int do_op(const struct lp_plan *plan, const struct lp_op *op, unsigned *c
         return result(lp_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
     case LP_OP_PDEATHSIG:
         return result(lp_set_pdeathsig((unsigned long)op->value, plan->parent));
+    case LP_OP_PTRACER:
+        return result(lp_prctl(PR_SET_PTRACER, (unsigned long)op->value, 0, 0, 0));
+    case LP_OP_APPARMOR:
+        return set_apparmor(plan->apparmor);
+    case LP_OP_SELINUX:
+        return lp_write_proc("/proc/thread-self/attr/exec", plan->selinux);
     }
     errno = EINVAL;
     return -1;
@@ -287,6 +302,24 @@ static void fail(const struct lp_plan *plan, const struct lp_buffer *buffer, int
 
 /* ---- the whole ---- */
 
+int lp_install_filter(const struct lp_plan *plan)
+{
+    const struct sock_fprog filter = {
+        .len = (unsigned short)plan->instructions,
+        .filter = (struct sock_filter *)plan->filter,
+    };
+
+    return result(lp_prctl(PR_SET_SECCOMP, LP_SECCOMP_MODE_FILTER, (unsigned long)&filter, 0, 0));
+}
+
+static void fail_at(const struct lp_plan *plan, const struct lp_buffer *buffer,
+                    enum lp_stage stage, bool exit, struct lp_outcome *outcome)
+{
+    outcome->error = errno;
+    outcome->stage = stage;
+    fail(plan, buffer, -1, exit, outcome);
+}
+
 static void with_status(const struct lp_plan *plan, const struct lp_buffer buffer[2], int status,
                         bool exit, struct lp_outcome *outcome)
 {
@@ -315,10 +348,10 @@ enum lp_stage lp_setpriv(const struct lp_plan *plan, const struct lp_buffer buff
         with_status(plan, buffer, status, exit, outcome);
     if (status >= 0)
         (void)close(status); /* it was only read */
-    if (sigprocmask(SIG_SETMASK, &before, NULL) != 0 && outcome->stage == LP_DONE) {
-        outcome->error = errno;
-        outcome->stage = LP_STILL_BLOCKED;
-        fail(plan, &buffer[1], -1, exit, outcome);
-    }
+    if (sigprocmask(SIG_SETMASK, &before, NULL) != 0 && outcome->stage == LP_DONE)
+        fail_at(plan, &buffer[1], LP_STILL_BLOCKED, exit, outcome);
+    /* Last: it may forbid all that came before. */
+    if (outcome->stage == LP_DONE && plan->filter && lp_install_filter(plan) != 0)
+        fail_at(plan, &buffer[1], LP_NO_FILTER, exit, outcome);
     return outcome->stage;
 }

@@ -17,7 +17,8 @@ enum lp_stage {
     LP_OTHER_THREADS,
     LP_NOT_GIVEN_UP_UID, /* an id could be taken back */
     LP_NOT_GIVEN_UP_GID,
-    LP_STILL_BLOCKED /* the signals */
+    LP_STILL_BLOCKED, /* the signals */
+    LP_NO_FILTER      /* it was not installed */
 };
 
 /* What came of a plan. */
@@ -35,6 +36,9 @@ struct lp_outcome {
  * allocates: there is memory for two looks. */
 enum lp_stage lp_setpriv(const struct lp_plan *plan, const struct lp_buffer buffer[2], bool exit,
                          struct lp_outcome *outcome);
+
+/* The seccomp filter of a plan: the very last, since it may forbid all else. */
+int lp_install_filter(const struct lp_plan *plan);
 
 /* The operations and the verification alone. status: an open status file, or -1. */
 enum lp_stage lp_carry_out(const struct lp_plan *plan, const struct lp_buffer *buffer, int status,

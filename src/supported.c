@@ -3,7 +3,10 @@
 #include "lp.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 static enum lp_supported verdict(bool failed)
@@ -30,6 +33,29 @@ static enum lp_supported perf_events(void)
 static enum lp_supported yama(void)
 {
     return by_file("/proc/sys/kernel/yama/ptrace_scope");
+}
+
+static bool file_begins(const char *path, char first)
+{
+    char begin = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t bytes = fd < 0 ? -1 : read(fd, &begin, 1);
+
+    if (fd >= 0)
+        (void)close(fd); /* it was only read */
+    return bytes == 1 && begin == first;
+}
+
+bool lp_has_apparmor(void)
+{
+    return file_begins("/sys/module/apparmor/parameters/enabled", 'Y');
+}
+
+bool lp_has_selinux(void)
+{
+    struct statfs fs;
+
+    return statfs("/sys/fs/selinux", &fs) == 0 && fs.f_type == SELINUX_MAGIC;
 }
 
 /* The one sub-operation without privilege: it writes the size of a struct. */

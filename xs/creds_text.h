@@ -11,7 +11,8 @@ static const char *const op_names[] = {
     [LP_OP_SECUREBITS] = "set_securebits", [LP_OP_BOUNDING] = "capbset_drop",
     [LP_OP_SETRESUID] = "setresuid", [LP_OP_AMBIENT_LOWER] = "cap_ambient_lower",
     [LP_OP_AMBIENT_RAISE] = "cap_ambient_raise", [LP_OP_NO_NEW_PRIVS] = "set_no_new_privs",
-    [LP_OP_PDEATHSIG] = "set_pdeathsig",
+    [LP_OP_PDEATHSIG] = "set_pdeathsig", [LP_OP_PTRACER] = "set_ptracer",
+    [LP_OP_APPARMOR] = "apparmor_profile", [LP_OP_SELINUX] = "selinux_label",
 };
 
 static const char *const slot_names[LP_SLOTS] = {
@@ -210,9 +211,13 @@ static unsigned S_op_parts(pTHX_ const struct lp_op *op, const struct lp_creds *
     case LP_OP_SETGROUPS:
         part[0] = (struct op_part){"groups", field_list(target, LP_FIELD_GROUPS)};
         return 1;
+    case LP_OP_APPARMOR:
+    case LP_OP_SELINUX:
+        return 0; /* its name says all */
     case LP_OP_KEEPCAPS:
     case LP_OP_NO_NEW_PRIVS:
     case LP_OP_PDEATHSIG:
+    case LP_OP_PTRACER:
         break;
     }
     part[0] = (struct op_part){"value", NULL};
@@ -230,7 +235,7 @@ static SV *S_op_data(pTHX_ const struct lp_op *op, const struct lp_creds *target
     put(hash, "step", newSVuv(op->step));
     put(hash, "call", newSVpv(op_names[op->code], 0));
     for (unsigned i = 0; i < parts; i++)
-        put(hash, part[i].name, part[i].list ? list_ref(part[i].list) : newSVuv((UV)op->value));
+        put(hash, part[i].name, part[i].list ? list_ref(part[i].list) : newSViv((IV)op->value));
     put(hash, "after", creds_data(after));
     return newRV_noinc((SV *)hash);
 }
@@ -248,7 +253,7 @@ static SV *S_op_text(pTHX_ const struct lp_op *op, const struct lp_creds *target
             sv_catpvf(text, "%s%s %" SVf, i ? "; " : "", part[i].name,
                       SVfARG(list_text(part[i].list)));
         else
-            sv_catpvf(text, "%lu", (unsigned long)op->value);
+            sv_catpvf(text, "%ld", (long)op->value);
     sv_catpvs(text, ")");
     return text;
 }

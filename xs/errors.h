@@ -73,6 +73,7 @@ static const char *const reasons[] = {
     [LP_UNKNOWN_CAP] = "this kernel does not know %s",
     [LP_NO_SETUID] = "%s is not effective",
     [LP_NO_SETGID] = "%s is not effective",
+    [LP_NO_FILTER_RIGHT] = "it needs no_new_privs, or %s effective",
     [LP_SETGROUPS_DENIED] = "/proc/self/setgroups denies it",
 };
 

@@ -89,6 +89,32 @@ static int find_option(const char *name, STRLEN length, enum option_user user)
     return -1;
 }
 
+/* Not a reference, unless it has a string to offer. */
+#define is_string(value) S_is_string(aTHX_ value)
+static bool S_is_string(pTHX_ SV *value)
+{
+    if (!SvROK(value))
+        return SvOK(value);
+    return SvAMAGIC(value)
+           && gv_fetchmethod_autoload(SvSTASH(SvRV(value)), "(\"\"", FALSE) != NULL;
+}
+
+#define is_handle(value) (SvROK(value) && isGV_with_GP(SvRV(value)))
+
+/* A value that was read once; an object with a string to offer was asked for it once. */
+#define value_of(value) S_value_of(aTHX_ value)
+static SV *S_value_of(pTHX_ SV *value)
+{
+    SV *copy = copy_of(value);
+    STRLEN length;
+    const char *text;
+
+    if (!SvROK(copy) || is_handle(copy) || !is_string(copy))
+        return copy;
+    text = SvPV_nomg(copy, length);
+    return newSVpvn_flags(text, length, SVs_TEMP | SvUTF8(copy));
+}
+
 /* All that there are, for a message. */
 #define option_names(user) S_option_names(aTHX_ user)
 static SV *S_option_names(pTHX_ enum option_user user)
@@ -118,31 +144,8 @@ static void S_read_options(pTHX_ struct options *options, enum option_user user,
                      SVfARG(option_names(user)));
         if (options->value[option])
             bad_plan(options, EINVAL, "%s is given twice", text);
-        options->value[option] = copy_of(args[i + 1]);
+        options->value[option] = value_of(args[i + 1]);
     }
-}
-
-/* Not a reference, unless it has a string to offer. */
-#define is_string(value) S_is_string(aTHX_ value)
-static bool S_is_string(pTHX_ SV *value)
-{
-    if (!SvROK(value))
-        return SvOK(value);
-    return SvAMAGIC(value)
-           && gv_fetchmethod_autoload(SvSTASH(SvRV(value)), "(\"\"", FALSE) != NULL;
-}
-
-/* The string of a value, asked once; a number stays one. */
-#define plain(value) S_plain(aTHX_ value)
-static SV *S_plain(pTHX_ SV *value)
-{
-    STRLEN length;
-    const char *text;
-
-    if (!SvROK(value))
-        return value;
-    text = SvPV_nomg(value, length);
-    return newSVpvn_flags(text, length, SVs_TEMP | SvUTF8(value));
 }
 
 /* An element of a list, read once. */
@@ -151,7 +154,7 @@ static SV *S_element(pTHX_ AV *list, SSize_t i)
 {
     SV **value = av_fetch(list, i, 0);
 
-    return value ? copy_of(*value) : &PL_sv_undef;
+    return value ? value_of(*value) : &PL_sv_undef;
 }
 
 /* An object may be an array inside, and something else to its users. */
@@ -289,7 +292,6 @@ static struct id_option S_look_up(pTHX_ const struct options *options, bool user
     bool found = false;
 
     if (is_string(value)) {
-        value = plain(value);
         option.name = number ? NULL : name_of(value);
         if (option.name && user) {
             found = find_user(options, what, option.name, 0, &entry);
@@ -420,9 +422,8 @@ static struct set_option S_relative(pTHX_ const struct options *options, enum op
                                     enum lp_set set, SV *value)
 {
     struct set_option change = {.given = true, .keep = ~UINT64_C(0)};
-    SV *whole = plain(value); /* SvPV evaluates its argument more than once */
     STRLEN length;
-    const char *text = SvPV_nomg(whole, length);
+    const char *text = SvPV_nomg(value, length);
     const char *end = text + length;
 
     if (!length)
@@ -516,6 +517,146 @@ static struct signal_option S_pdeathsig_option(pTHX_ const struct options *optio
         bad_plan(options, ESRCH, "pdeathsig: the parent is no longer process %ld",
                  (long)option.parent);
     return option;
+}
+
+/* ---- what is no credential ---- */
+
+#define string_option(options, option) S_string_option(aTHX_ options, option)
+static const char *S_string_option(pTHX_ const struct options *options, enum option option)
+{
+    SV *value = options->value[option];
+    STRLEN length;
+    const char *text;
+
+    if (!is_string(value))
+        bad_option(options, option, "%s is not a string", shown(value));
+    value = copy_of(value);
+    if (SvUTF8(value) && !sv_utf8_downgrade(value, TRUE))
+        bad_option(options, option, "%s has a character above 255", shown(value));
+    text = SvPV(value, length);
+    if (memchr(text, '\0', length))
+        bad_option(options, option, "%s has a NUL in it", shown(value));
+    if (!length)
+        bad_plan(options, EINVAL, "%s is empty", option_table[option].name);
+    return text;
+}
+
+/* A process, "any" or "none", as setpriv(1) has it. */
+#define ptracer_option(options, pid) S_ptracer_option(aTHX_ options, pid)
+static bool S_ptracer_option(pTHX_ const struct options *options, unsigned long *pid)
+{
+    SV *value = given(options, ptracer);
+    STRLEN length = 0;
+    const char *text;
+
+    if (!value)
+        return false;
+    text = is_string(value) ? SvPV_nomg(value, length) : "";
+    if (lp_same_word("any", text, length))
+        *pid = (unsigned long)LP_SET_PTRACER_ANY;
+    else if (lp_same_word("none", text, length))
+        *pid = 0;
+    else if (!is_string(value) || !whole_number(value, pid) || *pid < 1 || *pid > INT_MAX)
+        bad_option(options, OPT_ptracer, "%s is neither a process id, any nor none", shown(value));
+    return true;
+}
+
+/* The bytes of a file, given by its handle or as { file => $path }. */
+#define file_bytes(options, option, value) S_file_bytes(aTHX_ options, option, value)
+static SV *S_file_bytes(pTHX_ const struct options *options, enum option option, SV *value)
+{
+    SV *bytes = newSVpvn_flags("", 0, SVs_TEMP);
+    SV **path = NULL;
+    PerlIO *in;
+    char block[4096];
+    SSize_t got;
+
+    if (SvROK(value) && SvTYPE(SvRV(value)) == SVt_PVHV && !SvOBJECT(SvRV(value)))
+        path = hv_fetchs((HV *)SvRV(value), "file", 0);
+    if (path) {
+        SV *copy = copy_of(*path);
+
+        in = SvOK(copy) ? PerlIO_open(SvPV_nolen(copy), "rb") : NULL;
+        if (!in)
+            bad_plan(options, SvOK(copy) ? errno : EINVAL, "%s: %s: %s", option_table[option].name,
+                     shown(copy), SvOK(copy) ? Strerror(errno) : "not a path");
+    } else {
+        IO *io = sv_2io(value);
+
+        in = io ? IoIFP(io) : NULL;
+        if (!in)
+            bad_plan(options, EBADF, "%s: the handle is not that of an open file",
+                     option_table[option].name);
+    }
+    while ((got = PerlIO_read(in, block, sizeof block)) > 0)
+        sv_catpvn(bytes, block, (STRLEN)got);
+    if (got < 0 || PerlIO_error(in)) {
+        const int error = errno;
+
+        if (path)
+            (void)PerlIO_close(in); /* it was only read */
+        bad_plan(options, error, "%s: %s", option_table[option].name, Strerror(error));
+    }
+    if (path)
+        (void)PerlIO_close(in);
+    return bytes;
+}
+
+#define INSTRUCTION_BYTES 8 /* struct sock_filter */
+#define MOST_INSTRUCTIONS 4096
+
+/* A program of seccomp(2): packed instructions, or the file that has them. */
+#define filter_option(options, instructions) S_filter_option(aTHX_ options, instructions)
+static const void *S_filter_option(pTHX_ const struct options *options, size_t *instructions)
+{
+    SV *value = given(options, seccomp_filter);
+    STRLEN length;
+    const char *bytes;
+
+    if (!value)
+        return NULL;
+    if (is_string(value) && !is_handle(value) && !isGV_with_GP(value))
+        value = copy_of(value);
+    else if (SvROK(value) || isGV_with_GP(value))
+        value = file_bytes(options, OPT_seccomp_filter, value);
+    else
+        bad_option(options, OPT_seccomp_filter, "%s is neither instructions nor a file",
+                   shown(value));
+    if (SvUTF8(value) && !sv_utf8_downgrade(value, TRUE))
+        bad_plan(options, EINVAL, "seccomp_filter has a character above 255");
+    bytes = SvPV(value, length);
+    if (!length || length % INSTRUCTION_BYTES || length / INSTRUCTION_BYTES > MOST_INSTRUCTIONS)
+        bad_plan(options, EINVAL, "seccomp_filter of %lu bytes is not 1 to %d instructions of %d"
+                 " bytes", (unsigned long)length, MOST_INSTRUCTIONS, INSTRUCTION_BYTES);
+    *instructions = length / INSTRUCTION_BYTES;
+    return bytes;
+}
+
+/* Profiles and labels are written where a security module reads them; without one, the kernel
+ * would take them for another's. */
+#define check_module(options, option, there, module)                                \
+    STMT_START {                                                                    \
+        if (!(there))                                                               \
+            bad_plan(options, EOPNOTSUPP, "%s: this kernel runs without %s",        \
+                     option_table[option].name, module);                            \
+    } STMT_END
+
+#define apparmor_option(options) S_apparmor_option(aTHX_ options)
+static const char *S_apparmor_option(pTHX_ const struct options *options)
+{
+    if (!given(options, apparmor_profile))
+        return NULL;
+    check_module(options, OPT_apparmor_profile, lp_has_apparmor(), "AppArmor");
+    return SvPVX(sv_2mortal(newSVpvf("exec %s", string_option(options, OPT_apparmor_profile))));
+}
+
+#define selinux_option(options) S_selinux_option(aTHX_ options)
+static const char *S_selinux_option(pTHX_ const struct options *options)
+{
+    if (!given(options, selinux_label))
+        return NULL;
+    check_module(options, OPT_selinux_label, lp_has_selinux(), "SELinux");
+    return string_option(options, OPT_selinux_label);
 }
 
 #endif

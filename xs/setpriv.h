@@ -473,8 +473,72 @@ static void S_check_threads(pTHX_ const struct options *options)
 
 /* All that an option names is looked up before the process is looked at, and all that may be
  * refused is refused before anything is changed. */
-#define prepare_plan(options, plan) S_prepare_plan(aTHX_ options, plan)
-static void S_prepare_plan(pTHX_ const struct options *options, struct lp_plan *plan)
+#define read_others(options, plan) S_read_others(aTHX_ options, plan)
+static void S_read_others(pTHX_ const struct options *options, struct lp_plan *plan)
+{
+    plan->set_ptracer = ptracer_option(options, &plan->ptracer);
+    plan->filter = filter_option(options, &plan->instructions);
+    plan->apparmor = apparmor_option(options);
+    plan->selinux = selinux_option(options);
+}
+
+/* ---- the environment ---- */
+
+#define USERS_PATH "/usr/local/bin:/usr/bin:/bin"
+#define ROOTS_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+/* What reset_env makes of the environment, for the user that the process then is. */
+#define new_environment(options, wanted, now) S_new_environment(aTHX_ options, wanted, now)
+static HV *S_new_environment(pTHX_ const struct options *options, const struct wanted *wanted,
+                             const struct lp_creds *now)
+{
+    struct id_option id = wanted->real[UID];
+    const char *term = PerlEnv_getenv("TERM");
+    struct passwd entry;
+    HV *env;
+    SV *what;
+
+    if (!is_true(options, reset_env))
+        return NULL;
+    if (!id.given)
+        id.id = now->uid[LP_REAL_ID];
+    what = sv_2mortal(newSVpvf("reset_env: uid %lu", (unsigned long)id.id));
+    if (!entry_of(options, what, &id, &entry))
+        bad_plan(options, EINVAL, "%" SVf " has no entry in the password database", SVfARG(what));
+    env = (HV *)sv_2mortal((SV *)newHV());
+    put(env, "HOME", newSVpv(entry.pw_dir, 0));
+    put(env, "SHELL", newSVpv(*entry.pw_shell ? entry.pw_shell : "/bin/sh", 0));
+    put(env, "USER", newSVpv(entry.pw_name, 0));
+    put(env, "LOGNAME", newSVpv(entry.pw_name, 0));
+    put(env, "PATH", newSVpv(id.id ? USERS_PATH : ROOTS_PATH, 0));
+    if (term)
+        put(env, "TERM", newSVpv(term, 0));
+    return env;
+}
+
+/* %ENV, and with it what programs are given. */
+#define set_environment(env) S_set_environment(aTHX_ env)
+static void S_set_environment(pTHX_ HV *env)
+{
+    HV *all = get_hv("ENV", GV_ADD);
+    HE *entry;
+
+    hv_clear(all);
+    (void)hv_iterinit(env);
+    while ((entry = hv_iternext(env))) {
+        STRLEN length;
+        const char *name = HePV(entry, length);
+        SV **value = hv_fetch(all, name, (I32)length, TRUE);
+
+        if (value)
+            sv_setsv_mg(*value, HeVAL(entry));
+    }
+}
+
+/* ---- the whole ---- */
+
+#define prepare_plan(options, plan, env) S_prepare_plan(aTHX_ options, plan, env)
+static void S_prepare_plan(pTHX_ const struct options *options, struct lp_plan *plan, HV **env)
 {
     const pid_t parent = getppid();
     struct wanted wanted;
@@ -482,7 +546,9 @@ static void S_prepare_plan(pTHX_ const struct options *options, struct lp_plan *
 
     Zero(plan, 1, struct lp_plan);
     read_wanted(options, &wanted);
+    read_others(options, plan);
     look_at_self(options, &plan->start);
+    *env = new_environment(options, &wanted, &plan->start);
     set_target(options, &wanted, &plan->start, &plan->target);
     check_target(options, plan);
     find_unsure(&wanted, plan);
@@ -496,6 +562,9 @@ static void S_prepare_plan(pTHX_ const struct options *options, struct lp_plan *
         bad_plan(options, EPERM, "%" SVf " would be refused: %" SVf "; nothing was changed",
                  SVfARG(op_text(&plan->op[plan->count - 1], &plan->target)),
                  SVfARG(reason_text(plan->refusal)));
+    if (plan->filter_refusal.rule != LP_NO_RULE)
+        bad_plan(options, EACCES, "step 17, seccomp_filter would be refused: %" SVf
+                 "; nothing was changed", SVfARG(reason_text(plan->filter_refusal)));
     if (plan->unreached)
         bad_plan(options, EPERM, "no steps lead to the wanted %" SVf "; nothing was changed",
                  SVfARG(field_names(plan->unreached)));
@@ -503,8 +572,8 @@ static void S_prepare_plan(pTHX_ const struct options *options, struct lp_plan *
 
 /* ---- the plan as data ---- */
 
-#define plan_data(plan) S_plan_data(aTHX_ plan)
-static SV *S_plan_data(pTHX_ const struct lp_plan *plan)
+#define plan_data(plan, env) S_plan_data(aTHX_ plan, env)
+static SV *S_plan_data(pTHX_ const struct lp_plan *plan, HV *env)
 {
     const struct lp_creds exec = lp_after_exec(&plan->target);
     struct lp_creds creds = plan->start;
@@ -519,6 +588,10 @@ static SV *S_plan_data(pTHX_ const struct lp_plan *plan)
     put(hash, "now", creds_data(&plan->start));
     put(hash, "expected", creds_data(&plan->target));
     put(hash, "after_exec", creds_data(&exec));
+    if (env)
+        put(hash, "env", newRV_inc((SV *)env));
+    if (plan->filter)
+        put(hash, "seccomp_filter", newSVuv(plan->instructions));
     return newRV_noinc((SV *)hash);
 }
 
@@ -568,6 +641,8 @@ static SV *S_failure_text(pTHX_ const struct lp_plan *plan, const struct lp_outc
             sv_catpvf(text, ", %s", cap_text(outcome->cap));
         sv_catpvf(text, ": %s", said);
         return text;
+    case LP_NO_FILTER:
+        return sv_2mortal(newSVpvf("step 17, seccomp_filter: %s", said));
     case LP_STILL_BLOCKED:
         return sv_2mortal(newSVpvf("step 16, unblocking the signals: %s", said));
     case LP_OTHER_THREADS:
@@ -671,7 +746,6 @@ static bool S_exit_option(pTHX_ const struct options *options)
 
     if (!value)
         return false;
-    value = is_string(value) ? plain(value) : value;
     text = is_string(value) ? SvPV_nolen(value) : "";
     if (strEQ(text, "exit"))
         return true;
@@ -692,6 +766,10 @@ static void S_run_plan(pTHX_ const struct options *options, const struct lp_plan
     switch (lp_setpriv(plan, buffer, exit, &outcome)) {
     case LP_DONE:
         reread_ids();
+        if (plan->set_ptracer)
+            lp_note_ptracer((long)plan->ptracer);
+        if (plan->filter)
+            lp_forget_caps(); /* the kernel may answer differently from now on */
         return;
     case LP_UNTOUCHED:
         bad_plan(options, outcome.error, "it did not begin: %s; nothing was changed",
@@ -708,18 +786,21 @@ static SV *S_do_setpriv(pTHX_ SV **args, I32 count)
     const int saved = errno;
     struct options options = {.function = "setpriv"};
     struct lp_plan plan;
+    HV *env;
     bool exit;
 
     read_options(&options, SETPRIV, args, count);
     exit = exit_option(&options);
-    prepare_plan(&options, &plan);
+    prepare_plan(&options, &plan, &env);
     plan.alone = true;
     check_threads(&options);
     if (is_true(&options, dry_run)) {
         errno = saved;
-        return sv_2mortal(plan_data(&plan));
+        return sv_2mortal(plan_data(&plan, env));
     }
     run_plan(&options, &plan, exit);
+    if (env)
+        set_environment(env);
     errno = saved;
     return &PL_sv_yes;
 }

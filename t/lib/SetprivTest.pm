@@ -300,9 +300,11 @@ my %TAKE = (
     cap_ambient_raise => sub { raw_prctl(47, 2, $_) for _numbers(@{ $_[0]{caps} }) },
     set_no_new_privs  => sub { raw_prctl(38, 1) },
     set_pdeathsig     => sub { raw_prctl(1, $_[0]{value}) },
+    set_ptracer       => sub { raw_prctl(0x59616d61, $_[0]{value}) },
 );
 
-sub calls { return keys %TAKE }
+# With those that need a security module.
+sub calls { return (keys %TAKE, qw(apparmor_profile selinux_label)) }
 
 # Each step as predicted.
 sub _watch_steps {
