@@ -11,12 +11,9 @@
 #include <time.h>
 
 #include "../src/lp.h"
-/* Not all that these offer is of use here. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-function"
-#include "../xs/errors.h"
 #include "../xs/args.h"
-#pragma GCC diagnostic pop
+#include "../xs/errors.h"
+#include "../xs/threads.h"
 #include "known.h"
 #include "objects.h"
 #include "files.h"

@@ -140,7 +140,7 @@ enum lp_supported lp_supported(const char *function, size_t length)
 #define ASK_OUT(option) ask_out(option)
 #define ASK_BY(probe) probe()
 #define ALWAYS LP_YES
-#define FUNCTION(name, tag, probe)                                                  \
+#define FUNCTION(name, tag, body, probe)                                              \
     if (length == sizeof #name - 1 && memcmp(function, #name, length) == 0)         \
         answer = probe;
 #include "functions.inc"

@@ -460,8 +460,9 @@ for my $name (map { lc substr $_, 4 } @{ $Linux::Prctl::EXPORT_TAGS{capabilities
     my $number = cap_number($name);
     is(cap_name($number), $name, "cap_name($number) is $name, and cap_number('$name') its number");
 }
-is(cap_name($_), "$_", "cap_name($_): a number where there is no name") for 41, 63;
-is(cap_number('cap_41'), 41, 'cap_number: a number that has no name');
+my $unnamed = @{ $Linux::Prctl::EXPORT_TAGS{capabilities} };    # the first
+is(cap_name($_), "$_", "cap_name($_): a number where there is no name") for $unnamed, 63;
+is(cap_number("cap_$unnamed"), $unnamed, 'cap_number: a number that has no name');
 
 # ---- the ids of the file system ----
 

@@ -7,6 +7,7 @@ use Test::More;
 
 use Linux::Prctl qw(:hashes :sets cap_name);
 use Masks qw(bit);
+use Pinned qw(constants);
 use Shapes qw(shape in_shape shape_names privileged no_privilege);
 use SystemCalls qw(raw_prctl last_capability);
 use TestChild qw(in_child proc_caps);
@@ -18,11 +19,8 @@ my %hash = (
     A => \%cap_ambient,
     B => \%capbset,
 );
-my @secbits = qw(
-    noroot noroot_locked no_setuid_fixup no_setuid_fixup_locked keep_caps keep_caps_locked
-    no_cap_ambient_raise no_cap_ambient_raise_locked exec_restrict_file exec_restrict_file_locked
-    exec_deny_interactive exec_deny_interactive_locked
-);
+my @secbits = map { lc $_->{name} =~ s/\ASECBIT_//r } sort { $a->{value} <=> $b->{value} }
+    grep { $_->{name} =~ /\ASECBIT_/ } constants();
 
 # ---- keys ----
 
@@ -79,7 +77,7 @@ shape filtered_prctl => sub {
 };
 shape locked_securebits => sub {
     is_deeply([ in_shape locked_securebits => sub { map { $securebits{$_} } @secbits } ],
-        [ map { $_ == 1 || $_ == 5 ? 1 : 0 } 0 .. 11 ], 'locked securebits: securebits are read bit by bit');
+        [ map { $_ == 1 || $_ == 5 ? 1 : 0 } 0 .. $#secbits ], 'locked securebits: securebits are read bit by bit');
 };
 
 # ---- spellings ----

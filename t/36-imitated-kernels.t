@@ -181,7 +181,7 @@ SKIP: {
     for my $name (sort keys %hash) {
         my $h = $hash{$name};
         my $on = $name =~ /effective|permitted|bset/ ? 1 : 0;
-        is_deeply([ newer(sub { (keys %$h)[ 39 .. 43 ] }) ], [ '', 0, 'bpf', 'checkpoint_restore', 41, 42, 43 ], "more: keys of $name");
+        is_deeply([ newer(sub { (keys %$h)[ 39 .. 43 ] }) ], [ '', 0, map { cap_name($_) } 39 .. 43 ], "more: keys of $name");
         is_deeply([ newer(sub { map { $h->{$_} } 41, '42', 'cap_43', 'CAP_41' }) ], [ '', 0, ($on) x 4 ], "more: elements of $name");
         is_deeply([ newer(sub { map { exists $h->{$_} ? 1 : 0 } 41, 'cap_43', 44, 63 }) ], [ '', 0, 1, 1, 0, 0 ], "more: exists in $name");
         is_deeply([ newer(sub { ($h->{44}) }) ]->[2], undef, "more: $name: 44 is undef");
@@ -196,8 +196,8 @@ SKIP: {
     like($said, qr/\Acap_effective\{42\}: Operation not permitted \(42 is not permitted\) at /, 'more: and another');
     ($said) = newer(sub { $cap_effective{44} = 1 });
     like($said, qr/Invalid argument \(this kernel does not know 44\)/, 'more: but not more than it has');
-    is_deeply([ newer(sub { my @n = cap_effective->names; @n[ -3 .. -1 ] }) ], [ '', 0, 41, 42, 43 ], 'more: names of effective');
-    is_deeply([ newer(sub { my @n = capbset->names; @n[ -3 .. -1 ] }) ], [ '', 0, 41, 42, 43 ], 'more: names of the bounding set');
+    is_deeply([ newer(sub { my @n = cap_effective->names; @n[ -3 .. -1 ] }) ], [ '', 0, map { cap_name($_) } 41 .. 43 ], 'more: names of effective');
+    is_deeply([ newer(sub { my @n = capbset->names; @n[ -3 .. -1 ] }) ], [ '', 0, map { cap_name($_) } 41 .. 43 ], 'more: names of the bounding set');
     is_deeply([ newer(sub { (cap_effective->has(41, 'cap_42') ? 1 : 0, cap_effective->has(44) ? 1 : 0) }) ], [ '', 0, 1, 0 ], 'more: has');
     is_deeply([ newer(sub { cap_effective->limit('kill'); cap_effective->names }) ], [ '', 0, 'kill' ], 'more: limit drops what has no name');
     is_deeply([ newer(sub { cap_permitted->limit('kill', 42); (cap_permitted->names, cap_effective->names) }) ],
@@ -207,14 +207,14 @@ SKIP: {
     is_deeply([ newer(sub { capbset->limit; scalar(() = capbset->names) }) ], [ '', 0, 0 ], 'more: limit() of the bounding set');
     is_deeply([ newer(sub { cap_permitted->clear; scalar(() = cap_permitted->names) }) ], [ '', 0, 0 ], 'more: clear');
     is_deeply([ newer(sub { %cap_effective = (); scalar(() = cap_effective->names) }) ], [ '', 0, 0 ], 'more: %h = ()');
-    is_deeply([ newer(sub { %cap_effective = (42 => 1); cap_effective->names }) ], [ '', 0, 42 ], 'more: a list');
+    is_deeply([ newer(sub { %cap_effective = (42 => 1); cap_effective->names }) ], [ '', 0, cap_name(42) ], 'more: a list');
     is_deeply([ newer(sub { cap_permitted->limit(42); (%cap_effective ? 1 : 0) }) ], [ '', 0, 1 ], 'more: if (%h)');
     is_deeply([ newer(sub { cap_inheritable->replace(41, 42); cap_ambient->replace(41, 42); cap_ambient->limit(42); cap_ambient->names }) ],
-        [ '', 0, 42 ], 'more: ambient: replace and limit');
+        [ '', 0, cap_name(42) ], 'more: ambient: replace and limit');
     is_deeply([ newer(sub { cap_inheritable->add(41, 42); cap_ambient->add(41); cap_ambient->clear; scalar(() = cap_ambient->names) }) ],
         [ '', 0, 0 ], 'more: ambient: clear');
     is_deeply([ newer(sub { { local $cap_effective{41} = 0; die 'not lowered' if $cap_effective{41} } $cap_effective{41} }) ], [ '', 0, 1 ], 'more: local');
-    is_deeply([ newer(sub { (supported(43) ? 1 : 0, supported(44) ? 1 : 0, cap_name(42), cap_number('cap_42')) }) ], [ '', 0, 1, 0, 42, 42 ],
+    is_deeply([ newer(sub { (supported(43) ? 1 : 0, supported(44) ? 1 : 0, cap_name(42), cap_number('cap_42')) }) ], [ '', 0, 1, 0, cap_name(42), 42 ],
         'more: supported, cap_name, cap_number');
     is_deeply([ newer(sub { (capbset_read(41), capbset_drop(41), capbset_read(41)) }) ], [ '', 0, 1, 0, 0 ], 'more: the functions');
 }

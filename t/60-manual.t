@@ -58,7 +58,7 @@ sub arguments {
     return if eval { Linux::Prctl->can($function)->((1) x 10); 1 };
     my ($list) = $@ =~ /\AUsage: Linux::Prctl::\Q$function\E\((.*?)\) at / or return;
     my @all = split /, /, $list;
-    return scalar(grep { !/=/ } @all) . ' to ' . @all;
+    return scalar(grep { !/=|\]/ } @all) . ' to ' . @all;
 }
 
 # And as the manual shows its calls.

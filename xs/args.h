@@ -1,5 +1,11 @@
 /* Arguments: from what Perl was given to what C takes, or an exception that names
  * the function, the argument and the value. */
+#ifndef LP_XS_ARGS_H
+#define LP_XS_ARGS_H
+
+#include "errors.h"
+
+#include <limits.h>
 
 /* A whole number of Perl's, as the kernel will see it. */
 #define whole_number(sv, number) S_whole_number(aTHX_ sv, number)
@@ -59,7 +65,7 @@ static bool S_whole_number(pTHX_ SV *sv, unsigned long *number)
 }
 
 #define number_arg(cv, argument, sv) S_number_arg(aTHX_ cv, argument, sv)
-static unsigned long S_number_arg(pTHX_ CV *cv, const char *argument, SV *sv)
+PERL_STATIC_INLINE unsigned long S_number_arg(pTHX_ CV *cv, const char *argument, SV *sv)
 {
     unsigned long number;
 
@@ -118,7 +124,7 @@ static unsigned S_cap_arg(pTHX_ CV *cv, SV *sv)
 /* A capability on its way to prctl(2): a name, or any number, which the kernel
  * takes or refuses. */
 #define cap_number_arg(cv, sv) S_cap_number_arg(aTHX_ cv, sv)
-static unsigned long S_cap_number_arg(pTHX_ CV *cv, SV *sv)
+PERL_STATIC_INLINE unsigned long S_cap_number_arg(pTHX_ CV *cv, SV *sv)
 {
     unsigned long number;
     int cap;
@@ -132,47 +138,11 @@ static unsigned long S_cap_number_arg(pTHX_ CV *cv, SV *sv)
         const char *text = SvPV_nomg(sv, length);
 
         /* A number may look like 9.2e+18 by now. */
-        if ((S_decimal(text, length) || (!SvROK(sv) && SvNIOK(sv) && !SvPOK(sv)))
+        if ((looks_decimal(text, length) || (!SvROK(sv) && SvNIOK(sv) && !SvPOK(sv)))
             && whole_number(sv, &number))
             return number;
     }
     croak("%s: %s: %s", function_name(cv), unknown_text(LP_EFFECTIVE), bare(sv));
-}
-
-/* ---- signals ---- */
-
-#define signal_number(sv, number) S_signal_number(aTHX_ sv, number)
-static bool S_signal_number(pTHX_ SV *sv, unsigned long *number)
-{
-    STRLEN length;
-    const char *text;
-
-    if (!SvOK(sv) || (SvROK(sv) && !SvAMAGIC(sv)))
-        return false;
-    text = SvPV_nomg(sv, length);
-    if (length > 3 && strncasecmp(text, "SIG", 3) == 0) {
-        text += 3;
-        length -= 3;
-    }
-    /* The first is ZERO, which is no signal. */
-    for (int i = 1; PL_sig_name[i]; i++)
-        if (strlen(PL_sig_name[i]) == length && strncasecmp(PL_sig_name[i], text, length) == 0) {
-            *number = (unsigned long)PL_sig_num[i];
-            return true;
-        }
-    return false;
-}
-
-#define signal_arg(cv, sv) S_signal_arg(aTHX_ cv, sv)
-static unsigned long S_signal_arg(pTHX_ CV *cv, SV *sv)
-{
-    unsigned long number;
-
-    SvGETMAGIC(sv);
-    if (!whole_number(sv, &number) && !signal_number(sv, &number))
-        croak("%s: signal %s is neither a number nor the name of a signal", function_name(cv),
-              shown(sv));
-    return number;
 }
 
 /* ---- bytes ---- */
@@ -221,7 +191,7 @@ static const char *S_string_arg(pTHX_ CV *cv, const char *argument, SV *sv)
 
 /* undef is no string at all. */
 #define string_or_null_arg(cv, argument, sv) S_string_or_null_arg(aTHX_ cv, argument, sv)
-static const char *S_string_or_null_arg(pTHX_ CV *cv, const char *argument, SV *sv)
+PERL_STATIC_INLINE const char *S_string_or_null_arg(pTHX_ CV *cv, const char *argument, SV *sv)
 {
     SvGETMAGIC(sv);
     return SvOK(sv) ? c_string_of(cv, argument, sv) : NULL;
@@ -236,43 +206,4 @@ static const char *S_string_or_null_arg(pTHX_ CV *cv, const char *argument, SV *
             XSRETURN_IV(__builtin_popcountll(mask));                                \
     } STMT_END
 
-/* ---- what is lowered or raised, for the reason of a refusal ---- */
-
-static struct lp_write one_cap(enum lp_set set, unsigned long cap, bool raise)
-{
-    const uint64_t mask = cap < LP_CAPS ? LP_BIT(cap) : 0;
-
-    return (struct lp_write){.set = set, .keep = ~mask, .raise = raise ? mask : 0};
-}
-
-/* ---- supported() ---- */
-
-#define supported_sv(cv, what) S_supported_sv(aTHX_ cv, what)
-static SV *S_supported_sv(pTHX_ CV *cv, SV *what)
-{
-    enum lp_supported answer = LP_UNKNOWN_FUNCTION;
-    int cap;
-
-    SvGETMAGIC(what);
-    cap = bit_number(LP_EFFECTIVE, what);
-    if (cap >= 0) {
-        answer = lp_supported_cap((unsigned)cap);
-    } else if (SvOK(what) && !(SvROK(what) && !SvAMAGIC(what))) {
-        STRLEN length;
-        const char *text = SvPV_nomg(what, length);
-
-        answer = lp_supported(text, length);
-    }
-    switch (answer) {
-    case LP_YES:
-        return &PL_sv_yes;
-    case LP_NO:
-        return &PL_sv_no;
-    case LP_CANNOT_ASK:
-        return &PL_sv_undef;
-    case LP_UNKNOWN_FUNCTION:
-        break;
-    }
-    croak("%s: %s is neither a function of Linux::Prctl nor a capability", function_name(cv),
-          shown(what));
-}
+#endif

@@ -1,3 +1,9 @@
+#ifndef LP_XS_ELEMENTS_H
+#define LP_XS_ELEMENTS_H
+
+#include "perl_guts.h"
+#include "sets.h"
+
 /* The elements of the six hashes. The hashes are tied: tied() gives the object, and
  * every operation is a method of it. But perl would call FETCH and STORE through
  * several layers, slower by far than the system call behind them. So the elements
@@ -83,13 +89,35 @@ static void S_tie_hash(pTHX_ HV *hash, enum lp_set set)
 #define start_elements() S_start_elements(aTHX)
 static void S_start_elements(pTHX)
 {
-    SV *plain = sv_newmortal();
-
-    sv_magic(plain, NULL, PERL_MAGIC_tied, NULL, 0);
-    hash_magic = *mg_find(plain, PERL_MAGIC_tied)->mg_virtual;
+    hash_magic = perl_magic(PERL_MAGIC_tied);
     hash_magic.svt_copy = S_copy_element;
-    sv_magic(plain, NULL, PERL_MAGIC_tiedelem, NULL, 0);
-    element_magic = *mg_find(plain, PERL_MAGIC_tiedelem)->mg_virtual;
+    element_magic = perl_magic(PERL_MAGIC_tiedelem);
     element_magic.svt_get = S_get_element;
     element_magic.svt_set = S_set_element;
 }
+
+/* ---- the hashes ---- */
+
+#define the_hash(set) S_the_hash(aTHX_ set)
+static HV *S_the_hash(pTHX_ enum lp_set set)
+{
+    return get_hv(SvPVX(sv_2mortal(newSVpvf("Linux::Prctl::%s", set_names[set]))), GV_ADD);
+}
+
+#define tie_hashes() S_tie_hashes(aTHX)
+static void S_tie_hashes(pTHX)
+{
+    start_elements();
+    for (int set = 0; set < LP_SETS; set++)
+        tie_hash(the_hash((enum lp_set)set), (enum lp_set)set);
+}
+
+/* In a thread that has just been made. */
+#define mend_iterators() S_mend_iterators(aTHX)
+static void S_mend_iterators(pTHX)
+{
+    for (int set = 0; set < LP_SETS; set++)
+        mend_iterator(the_hash((enum lp_set)set));
+}
+
+#endif

@@ -1,4 +1,13 @@
 /* What is said when something is refused. Every message is made here. */
+#ifndef LP_XS_ERRORS_H
+#define LP_XS_ERRORS_H
+
+#include "perl_guts.h"
+
+#include <errno.h>
+#include <limits.h>
+
+#include "../src/lp.h"
 
 #define FATAL_HINT "Linux::Prctl/fatal"
 #define CATEGORY "Linux::Prctl"
@@ -6,20 +15,13 @@
 
 #define ENOUGH 60 /* bytes of a value that a message shows */
 
-/* A plain decimal number: with a leading zero, libcap would read it in octal. */
-static bool S_decimal(const char *text, STRLEN length)
+/* Would anybody take it for a number, without quotes? */
+PERL_STATIC_INLINE bool looks_decimal(const char *text, STRLEN length)
 {
-    if (length && *text == '-') {
-        text++;
-        length--;
-    }
-    if (!length || (length > 1 && *text == '0'))
-        return false;
-    while (length && isDIGIT(*text)) {
-        text++;
-        length--;
-    }
-    return !length;
+    const bool minus = length && *text == '-';
+    unsigned long number;
+
+    return lp_decimal(text + minus, length - minus, ULONG_MAX, &number);
 }
 
 /* A value as a message shows it: nothing that a terminal would act on. Strings are
@@ -35,7 +37,7 @@ static const char *S_shown(pTHX_ SV *sv, U32 quote)
     if (!SvOK(sv))
         return "undef";
     text = SvPV_nomg(sv, length);
-    if (SvROK(sv) || (SvNIOK(sv) && !SvPOK(sv)) || S_decimal(text, length))
+    if (SvROK(sv) || (SvNIOK(sv) && !SvPOK(sv)) || looks_decimal(text, length))
         quote = 0;
     return pv_pretty(sv_2mortal(newSVpvs("")), text, length, ENOUGH, NULL, NULL,
                      quote | PERL_PV_PRETTY_ELLIPSES | (SvUTF8(sv) ? PERL_PV_ESCAPE_UNI : 0));
@@ -43,14 +45,19 @@ static const char *S_shown(pTHX_ SV *sv, U32 quote)
 
 #define function_name(cv) GvNAME(CvGV(cv))
 
-/* "set_dumpable(5)" */
-#define call_text(cv, args, count) S_call_text(aTHX_ cv, args, count)
-static SV *S_call_text(pTHX_ CV *cv, SV **args, I32 count)
+/* An argument of the call that runs. It is found anew each time: what the one before it
+ * made perl run may have moved the stack. */
+#define ARGUMENT(ax, i) PL_stack_base[(ax) + (i)]
+
+/* "set_dumpable(5)": the arguments are values, or on the stack from ax on. */
+#define call_text(cv, args, count) S_call_text(aTHX_ cv, args, 0, count)
+#define call_text_at(cv, ax, count) S_call_text(aTHX_ cv, NULL, ax, count)
+static SV *S_call_text(pTHX_ CV *cv, SV **args, I32 ax, I32 count)
 {
     SV *text = sv_2mortal(newSVpvf("%s(", function_name(cv)));
 
     for (I32 i = 0; i < count; i++)
-        sv_catpvf(text, "%s%s", i ? ", " : "", shown(args[i]));
+        sv_catpvf(text, "%s%s", i ? ", " : "", shown(args ? args[i] : ARGUMENT(ax, i)));
     sv_catpvs(text, ")");
     return text;
 }
@@ -107,7 +114,7 @@ static SV *S_refusal_text(pTHX_ SV *what, int error, struct lp_refusal why)
 
     if (why.rule != LP_NO_RULE)
         sv_catpvf(text, " (%" SVf ")", SVfARG(reason_text(why)));
-    if (PL_localizing == 2)
+    if (LOCAL_RESTORES)
         sv_catpvs(text, " while leaving the scope of local");
     return text;
 }
@@ -121,15 +128,15 @@ static bool S_fatal(pTHX)
     return hint != &PL_sv_placeholder && SvTRUE(hint);
 }
 
-enum wish { SILENCE, A_WARNING, AN_EXCEPTION };
+enum severity { SILENCE, A_WARNING, AN_EXCEPTION };
 
 /* What that statement wants done with a warning of this category. The rules are
  * those of warnings.pm, and only Perl code can see what they go by. */
-#define wished(category) S_wished(aTHX_ category)
-static enum wish S_wished(pTHX_ const char *category)
+#define severity(category) S_severity(aTHX_ category)
+static enum severity S_severity(pTHX_ const char *category)
 {
     dSP;
-    IV wish;
+    IV answer;
 
     if (PL_dowarn & G_WARN_ALL_OFF)
         return SILENCE;
@@ -140,35 +147,34 @@ static enum wish S_wished(pTHX_ const char *category)
     PUSHMARK(SP);
     mXPUSHp(category, strlen(category));
     PUTBACK;
-    call_pv("Linux::Prctl::_wish", G_SCALAR);
+    call_pv("Linux::Prctl::_severity", G_SCALAR);
     SPAGAIN;
-    wish = POPi;
+    answer = POPi;
     PUTBACK;
     FREETMPS;
     LEAVE;
     POPSTACK;
-    return (enum wish)wish;
+    return (enum severity)answer;
 }
 
 #define die_of(message, error) S_die_of(aTHX_ message, error)
 static void S_die_of(pTHX_ SV *message, int error) __attribute__((noreturn));
 static void S_die_of(pTHX_ SV *message, int error)
 {
-    /* perl forgets this one when what restores a local value dies. */
-    PL_localizing = 0;
+    LEAVE_LOCAL;
     errno = error;
     croak_sv(message);
 }
 
-#define tell(message, error, wish) S_tell(aTHX_ message, error, wish)
-static void S_tell(pTHX_ SV *message, int error, enum wish wish)
+#define tell(message, error, how) S_tell(aTHX_ message, error, how)
+static void S_tell(pTHX_ SV *message, int error, enum severity how)
 {
-    if (wish == AN_EXCEPTION)
+    if (how == AN_EXCEPTION)
         die_of(message, error);
-    if (wish == A_WARNING) {
+    if (how == A_WARNING) {
         const U8 localizing = PL_localizing;
 
-        PL_localizing = 0; /* the handler of the warning may die too */
+        LEAVE_LOCAL; /* the handler of the warning may die too */
         errno = error;
         warn_sv(message);
         PL_localizing = localizing;
@@ -176,63 +182,4 @@ static void S_tell(pTHX_ SV *message, int error, enum wish wish)
     errno = error;
 }
 
-/* prctl(2) refused: a return value to the caller, unless it wants an exception. */
-#define refused_call(cv, args, count, write) S_refused_call(aTHX_ cv, args, count, write)
-static void S_refused_call(pTHX_ CV *cv, SV **args, I32 count, const struct lp_write *write)
-{
-    int error = errno;
-
-    if (fatal())
-        die_of(refusal_text(call_text(cv, args, count), error,
-                            write ? lp_why(write, error) : no_reason),
-               error);
-    errno = error;
-}
-
-/* A store was refused: a warning, since an assignment has no return value. */
-#define refused_store(what, error, why) S_refused_store(aTHX_ what, error, why)
-static void S_refused_store(pTHX_ SV *what, int error, struct lp_refusal why)
-{
-    tell(refusal_text(what, error, why), error, fatal() ? AN_EXCEPTION : wished(CATEGORY));
-}
-
-/* A thread that was just joined may be counted for a little while. */
-#define LAST_BREATH_NS 500000
-#define BREATHS 4
-
-/* Other threads that stay. count: the way to ask. */
-static unsigned remaining_threads(unsigned (*count)(void))
-{
-    unsigned others = count();
-
-    for (int i = 0; others && i < BREATHS; i++) {
-        const struct timespec breath = {0, LAST_BREATH_NS};
-
-        (void)nanosleep(&breath, NULL); /* interrupted: ask all the sooner */
-        others = count();
-    }
-    return others;
-}
-
-/* Called when the process has other threads, before this one changes a credential. */
-#define beside_threads(what) S_beside_threads(aTHX_ what)
-static void S_beside_threads(pTHX_ SV *what)
-{
-    int saved = errno;
-    enum wish wish = fatal() ? AN_EXCEPTION : wished(THREADS);
-    unsigned others = wish == SILENCE ? 0 : remaining_threads(lp_other_threads);
-
-    errno = saved;
-    if (others)
-        tell(sv_2mortal(newSVpvf(
-                 "%" SVf " changes this thread alone: the process has %u other%s,"
-                       " and what they may do stays as it is",
-                 SVfARG(what), others, others == 1 ? "" : "s")),
-             saved, wish);
-}
-
-#define CREDENTIAL(what)                                                            \
-    STMT_START {                                                                    \
-        if (lp_other_threads())                                                     \
-            beside_threads(what);                                                   \
-    } STMT_END
+#endif

@@ -1,5 +1,10 @@
-/* The constants, the lists of what can be imported, and the ties: made when the
- * module is loaded, from the same tables as everything else. */
+/* The constants, and the lists of what can be imported: made when the module is loaded,
+ * from the same tables as everything else. */
+#ifndef LP_XS_EXPORTS_H
+#define LP_XS_EXPORTS_H
+
+#include "perl_guts.h"
+#include "sets.h"
 
 enum tag {
     TAG_CONSTANTS = 1,
@@ -51,13 +56,12 @@ static const struct export exports[] = {
 #undef CAP
 #define TAG_functions TAG_FUNCTIONS
 #define TAG_extra TAG_EXTRA
-#define FUNCTION(name, tag, probe) EXPORT(#name, 0, TAG_##tag)
+#define FUNCTION(name, tag, body, probe) EXPORT(#name, 0, TAG_##tag)
 #include "../src/functions.inc"
 #undef FUNCTION
 };
 
-/* A constant as perl keeps one that was declared with a prototype and a value: the
- * compiler puts the value where the name stands. */
+/* The compiler puts the value where the name stands. */
 #define add_constant(stash, name, length, value) S_add_constant(aTHX_ stash, name, length, value)
 static void S_add_constant(pTHX_ HV *stash, const char *name, I32 length, IV value)
 {
@@ -65,13 +69,10 @@ static void S_add_constant(pTHX_ HV *stash, const char *name, I32 length, IV val
     SV *constant = newSViv(value);
 
     SvREADONLY_on(constant);
-    if (SvOK(entry) || isGV(entry)) {
+    if (SvOK(entry) || isGV(entry))
         newCONSTSUB(stash, name, constant);
-    } else {
-        SvUPGRADE(entry, SVt_IV);
-        SvRV_set(entry, constant);
-        SvROK_on(entry);
-    }
+    else
+        bare_constant(entry, constant);
 }
 
 #define export_name(export) S_export_name(aTHX_ export)
@@ -120,29 +121,4 @@ static void S_add_exports(pTHX_ HV *stash)
     mro_method_changed_in(stash);
 }
 
-#define the_hash(set) S_the_hash(aTHX_ set)
-static HV *S_the_hash(pTHX_ enum lp_set set)
-{
-    return get_hv(SvPVX(sv_2mortal(newSVpvf("Linux::Prctl::%s", set_names[set]))), GV_ADD);
-}
-
-#define tie_hashes() S_tie_hashes(aTHX)
-static void S_tie_hashes(pTHX)
-{
-    start_elements();
-    for (int set = 0; set < LP_SETS; set++)
-        tie_hash(the_hash((enum lp_set)set), (enum lp_set)set);
-}
-
-/* Where each() stands in a tied hash, its entry has a scalar for a key. perl copies
- * it for a thread without saying so, and then takes memory for the key's length. */
-#define mend_iterators() S_mend_iterators(aTHX)
-static void S_mend_iterators(pTHX)
-{
-    for (int set = 0; set < LP_SETS; set++) {
-        HV *hash = the_hash((enum lp_set)set);
-
-        if (mg_find((SV *)hash, PERL_MAGIC_tied) && HvEITER_get(hash))
-            HeKLEN(HvEITER_get(hash)) = HEf_SVKEY;
-    }
-}
+#endif

@@ -1,4 +1,10 @@
 /* The six hashes and the objects behind them. */
+#ifndef LP_XS_SETS_H
+#define LP_XS_SETS_H
+
+#include "args.h"
+#include "errors.h"
+#include "threads.h"
 
 #define SET_CLASS "Linux::Prctl::CapabilitySet"
 
@@ -92,6 +98,18 @@ static inline SV *S_new_name(pTHX_ SV **kept, enum lp_set set, unsigned bit)
     return newSVhek(SvSHARED_HEK_FROM_PV(SvPVX(*kept)));
 }
 
+/* The raised ones. */
+#define push_names(set, raised, sp) S_push_names(aTHX_ set, raised, sp)
+static SV **S_push_names(pTHX_ enum lp_set set, uint64_t raised, SV **sp)
+{
+    SV **kept = kept_names(set);
+
+    EXTEND(SP, LP_CAPS);
+    for (; raised; raised &= raised - 1)
+        mPUSHs(new_name(kept, set, (unsigned)__builtin_ctzll(raised)));
+    return sp;
+}
+
 /* Does the kernel have it, and does it have a name? */
 static bool in_keys(enum lp_set set, unsigned bit)
 {
@@ -113,19 +131,20 @@ static unsigned S_key_arg(pTHX_ enum lp_set set, SV *key)
 }
 
 /* All arguments of a method, before anything is changed. */
-#define mask_args(cv, set, args, count) S_mask_args(aTHX_ cv, set, args, count)
-static uint64_t S_mask_args(pTHX_ CV *cv, enum lp_set set, SV **args, I32 count)
+#define mask_args(cv, set, ax, count) S_mask_args(aTHX_ cv, set, ax, count)
+static uint64_t S_mask_args(pTHX_ CV *cv, enum lp_set set, I32 ax, I32 count)
 {
     uint64_t mask = 0;
 
     for (I32 i = 0; i < count; i++) {
+        SV *name = ARGUMENT(ax, i);
         int bit;
 
-        SvGETMAGIC(args[i]);
-        bit = bit_number(set, args[i]);
+        SvGETMAGIC(name);
+        bit = bit_number(set, name);
         if (bit < 0)
             croak("%s->%s: %s: %s", set_names[set], function_name(cv), unknown_text(set),
-                  bare(args[i]));
+                  bare(name));
         mask |= LP_BIT(bit);
     }
     return mask;
@@ -139,6 +158,13 @@ static SV *S_element_text(pTHX_ enum lp_set set, unsigned bit)
     return sv_2mortal(newSVpvf("%s{%s}", set_names[set], bit_text(set, bit)));
 }
 
+/* A store was refused: a warning, since an assignment has no return value. */
+#define refused_store(what, error, why) S_refused_store(aTHX_ what, error, why)
+static void S_refused_store(pTHX_ SV *what, int error, struct lp_refusal why)
+{
+    tell(refusal_text(what, error, why), error, fatal() ? AN_EXCEPTION : severity(CATEGORY));
+}
+
 /* What is gone from the bounding set does not come back. For a program that asks
  * for it that is misuse; for the end of local it is a refusal, if it is one. */
 #define raise_bounding(bit) S_raise_bounding(aTHX_ bit)
@@ -146,7 +172,7 @@ static void S_raise_bounding(pTHX_ unsigned bit)
 {
     const struct lp_refusal gone = {LP_ONLY_LOWERED, bit};
 
-    if (PL_localizing != 2)
+    if (!LOCAL_RESTORES)
         croak("Can only drop capabilities from the bounding set, not add them");
     if (lp_bit(LP_BOUNDING, bit) != 1)
         refused_store(element_text(LP_BOUNDING, bit), EPERM, gone);
@@ -191,20 +217,25 @@ static void S_clear_by_list(pTHX_ enum lp_set set)
     }
 }
 
+/* "cap_effective->drop("kill")": the method that runs, with its arguments from ax on. */
+#define method_text(cv, set, ax, count) S_method_text(aTHX_ cv, set, ax, count)
+static SV *S_method_text(pTHX_ CV *cv, enum lp_set set, I32 ax, I32 count)
+{
+    return sv_2mortal(newSVpvf("%s->%" SVf, set_names[set],
+                               SVfARG(call_text_at(cv, ax, count))));
+}
+
 /* A method's write: it happened, or it dies. */
-#define method_write(cv, args, count, write) S_method_write(aTHX_ cv, args, count, write)
-static void S_method_write(pTHX_ CV *cv, SV **args, I32 count, const struct lp_write *write)
+#define method_write(cv, ax, count, write) S_method_write(aTHX_ cv, ax, count, write)
+static void S_method_write(pTHX_ CV *cv, I32 ax, I32 count, const struct lp_write *write)
 {
     int error;
 
-    CREDENTIAL(sv_2mortal(newSVpvf("%s->%" SVf, set_names[write->set],
-                                        SVfARG(call_text(cv, args, count)))));
+    CREDENTIAL(method_text(cv, write->set, ax, count));
     if (lp_write(write) == 0)
         return;
     error = errno;
-    die_of(refusal_text(sv_2mortal(newSVpvf("%s->%" SVf, set_names[write->set],
-                                                 SVfARG(call_text(cv, args, count)))),
-                        error, lp_why(write, error)),
+    die_of(refusal_text(method_text(cv, write->set, ax, count), error, lp_why(write, error)),
            error);
 }
 
@@ -249,10 +280,10 @@ static bool S_has_all(pTHX_ CV *cv, enum lp_set set, uint64_t mask)
 
 enum method { METHOD_ADD, METHOD_DROP, METHOD_LIMIT, METHOD_REPLACE };
 
-#define change(cv, set, method, args, count) S_change(aTHX_ cv, set, method, args, count)
-static void S_change(pTHX_ CV *cv, enum lp_set set, enum method method, SV **args, I32 count)
+#define change(cv, set, method, ax, count) S_change(aTHX_ cv, set, method, ax, count)
+static void S_change(pTHX_ CV *cv, enum lp_set set, enum method method, I32 ax, I32 count)
 {
-    const uint64_t mask = mask_args(cv, set, args, count);
+    const uint64_t mask = mask_args(cv, set, ax, count);
     struct lp_write write = {.set = set, .whole = true};
 
     switch (method) {
@@ -273,5 +304,7 @@ static void S_change(pTHX_ CV *cv, enum lp_set set, enum method method, SV **arg
         write.raise = mask;
     }
     if (write.raise || ~write.keep)
-        method_write(cv, args, count, &write);
+        method_write(cv, ax, count, &write);
 }
+
+#endif

@@ -41,7 +41,7 @@ sub unimport {
 
 # What does the calling statement want done with a warning of a category? 0:
 # nothing, 1: to see it, 2: to die of it. The category is on where nothing was said.
-sub _wish {
+sub _severity {
     my ($category) = @_;
     my $mask = (caller 0)[9];
     return 1 if !defined $mask;

@@ -43,9 +43,15 @@ sub constants {
 # What a function says when it is given the wrong number of arguments.
 sub usage {
     my ($function) = @_;
-    my @args = map { defined $_->{default} ? "$_->{name} = $_->{default}" : $_->{name} }
-        @{ $function->{args} };
-    return "Usage: Linux::Prctl::$function->{name}(" . join(', ', @args) . ')';
+    my $text = '';
+    for my $arg (@{ $function->{args} }) {
+        my ($name, $default) = @$arg{qw(name default)};
+        my $comma = length $text ? ', ' : '';
+        $text .= !defined $default ? "$comma$name"
+            : $default eq '[]'     ? " [$comma$name]"
+            :                        "$comma$name = $default";
+    }
+    return "Usage: Linux::Prctl::$function->{name}($text)";
 }
 
 # Something that an argument of this kind may be.

@@ -1,0 +1,50 @@
+/* Credentials belong to a thread: what is said when the process has others. */
+#ifndef LP_XS_THREADS_H
+#define LP_XS_THREADS_H
+
+#include "errors.h"
+
+#include <time.h>
+
+/* A thread that was just joined may be counted for a little while. */
+#define LINGER_NS 500000
+#define RETRIES 4
+
+/* Other threads that stay. count: the way to ask. */
+PERL_STATIC_INLINE unsigned remaining_threads(unsigned (*count)(void))
+{
+    unsigned others = count();
+
+    for (int i = 0; others && i < RETRIES; i++) {
+        const struct timespec pause = {0, LINGER_NS};
+
+        (void)nanosleep(&pause, NULL); /* interrupted: ask all the sooner */
+        others = count();
+    }
+    return others;
+}
+
+/* Called when the process has other threads, before this one changes a credential. */
+#define beside_threads(what) S_beside_threads(aTHX_ what)
+static void S_beside_threads(pTHX_ SV *what)
+{
+    int saved = errno;
+    enum severity how = fatal() ? AN_EXCEPTION : severity(THREADS);
+    unsigned others = how == SILENCE ? 0 : remaining_threads(lp_other_threads);
+
+    errno = saved;
+    if (others)
+        tell(sv_2mortal(newSVpvf(
+                 "%" SVf " changes this thread alone: the process has %u other%s,"
+                       " and what they may do stays as it is",
+                 SVfARG(what), others, others == 1 ? "" : "s")),
+             saved, how);
+}
+
+#define CREDENTIAL(what)                                                            \
+    STMT_START {                                                                    \
+        if (lp_other_threads())                                                     \
+            beside_threads(what);                                                   \
+    } STMT_END
+
+#endif
