@@ -206,7 +206,7 @@ for my $ask (
 # A success that looks like a failure until /proc has been asked.
 my $slack = in_child { $! = 77; set_timerslack(-2); my $got = get_timerslack(); [$got, $! + 0] };
 SKIP: {
-    skip '/proc does not tell the timer slack', 1 if !-r '/proc/thread-self/timerslack_ns';
+    skip '/proc does not tell the timer slack', 1 if !-r "/proc/$$/timerslack_ns";
     skip 'a real-time thread has no timer slack', 1 if !(get_timerslack() // 0);
     is_deeply($slack, [~0 - 1, 77], 'get_timerslack: a slack of 2**64 - 2 is no error');
 }

@@ -81,7 +81,7 @@ sub sys {
 # By number: syscall() takes an object, as a mask may be, for a string.
 sub raw_prctl {
     my (@arguments) = @_;
-    return sys(prctl => map { ref ? $_->numify : $_ // 0 } @arguments[0 .. 4]);
+    return sys(prctl => map { ref($_) ? $_->numify : $_ // 0 } @arguments[0 .. 4]);
 }
 
 # Effective, permitted and inheritable as masks, of the thread that asks.
