@@ -11,18 +11,28 @@ use Exporter qw(import);
 use ExtUtils::Manifest qw(maniread);
 use File::Basename qw(dirname);
 use File::Path qw(make_path remove_tree);
+use File::Temp;
 use POSIX ();
 
 our @EXPORT_OK = qw(
-    top run must_run quoted copy_distribution private_apt unpack_debian inside
-    build_and_test results row show_table note_run
+    open_cache run must_run write_file read_file quoted copy_distribution
+    private_apt unpack_debian inside build_and_test prove_each
 );
 
 my $top = abs_path(dirname(abs_path(__FILE__)) . '/../..');
-sub top { return $top }
-
 umask 022;    # uid 65534 reads what is made here
-chomp(my $architecture = `dpkg --print-architecture 2>/dev/null` // '');
+
+# Where fetched and built things and the logs go: the folder that was named, or one that
+# goes with the program.
+my ($cache, $temporary);
+
+sub open_cache {
+    my ($folder) = @_;
+    $folder //= $temporary = File::Temp->newdir;
+    make_path("$folder/log");
+    chmod 0755, $folder or die "$folder: $!\n";
+    return $cache = abs_path($folder);
+}
 
 # ---- commands ----
 
@@ -76,6 +86,13 @@ sub write_file {
     return;
 }
 
+sub read_file {
+    my ($name) = @_;
+    open my $file, '<', $name or die "$name: $!\n";
+    local $/;
+    return scalar <$file>;
+}
+
 # The words before apt-get's own, so that it works below one folder and sees nothing of
 # this system's; its lists are there afterwards.
 sub private_apt {
@@ -108,7 +125,7 @@ sub private_apt {
 # What the tests and the build need of a release.
 my @needed = qw(
     base-files base-passwd bash binutils coreutils dash debianutils diffutils findutils
-    gcc grep hostname iproute2 libc-bin libc6-dev libcap-dev libcap2-bin make perl procps
+    gcc grep hostname iproute2 libc-bin libc6-dev libcap-dev libcap2-bin make mount perl procps
     sed strace tar util-linux
 );
 
@@ -116,7 +133,8 @@ my @needed = qw(
 # of their scripts runs. What is there already is taken as it is.
 sub unpack_debian {
     my ($root, $log, $release, $arch, @more) = @_;
-    return $root if -e "$root/.unpacked";
+    my $wanted = "@needed @more\n";
+    return $root if -e "$root/.unpacked" && read_file("$root/.unpacked") eq $wanted;
     remove_tree($root);
     my @apt = private_apt("$root.apt", $log, $arch, $release);
     must_run($log, 'apt-get', @apt, qw(install --yes --download-only --no-install-recommends), @needed, @more);
@@ -136,7 +154,7 @@ sub unpack_debian {
         die "programs for $arch do not run here: are qemu-user-static and binfmt-support"
             . " there, and does /proc/sys/fs/binfmt_misc list the emulator?\n";
     }
-    write_file("$root/.unpacked", '');
+    write_file("$root/.unpacked", $wanted);
     return $root;
 }
 
@@ -158,12 +176,15 @@ END
 # likes for Makefile.PL and for xt/suite. In a Debian's folder, if one is given.
 sub build_and_test {
     my (%how) = @_;
-    my ($root, $where, $perl, $log) = @how{qw(root where perl log)};
-    copy_distribution(($root // '') . $where);
+    my ($root, $perl, $log) = @how{qw(root perl log)};
+    my $where = "/tmp/linux-prctl-copy-$$";
+    my $there = copy_distribution(($root // '') . $where);
     my $make  = quoted($perl, 'Makefile.PL', 'OPTIMIZE=-O2 -g ' . ($how{optimize} // ''), @{ $how{makefile} // [] });
     my $suite = quoted($perl, 'xt/suite', @{ $how{suite} // [] });
     my @sh    = ('sh', '-euc', "cd '$where'; $make; make -s; exec $suite");
-    return run($log, $root ? inside($root, @sh) : @sh);
+    my $status = run($log, $root ? inside($root, @sh) : @sh);
+    remove_tree($there);
+    return $status;
 }
 
 # What xt/suite said in a file: the sums, and what failed or did not end.
@@ -171,9 +192,7 @@ sub results {
     my ($log) = @_;
     my %sum = map { ($_ => 0) } qw(tests failed skipped);
     my @bad;
-    open my $in, '<', $log or die "$log: $!\n";
-    while (<$in>) {
-        s/\r?\n\z//;
+    for (split /\r?\n/, -e $log ? read_file($log) : '') {
         my ($who, $tests, $failed, $skipped, $which) =
             /\Asuite: (\w+): (\d+) tests, (\d+) failed, (\d+) skipped, \d+ s(?:: (.*))?\z/ or next;
         $sum{tests} += $tests;
@@ -182,12 +201,6 @@ sub results {
         push @bad, "$who: $which" if defined $which;
     }
     return { %sum, bad => \@bad };
-}
-
-# A row of the table: its names, then the numbers of a result and what failed.
-sub row {
-    my ($result, @names) = @_;
-    return [ @names, @$result{qw(tests failed skipped)}, join '; ', @{ $result->{bad} } ];
 }
 
 sub show_table {
@@ -201,18 +214,47 @@ sub show_table {
     }
     for my $row (@rows) {
         my $line = join '  ', map {
-            sprintf $row->[$_] =~ /\A\d+\z/ ? '%*s' : '%-*2$s', $row->[$_] =~ /\A\d+\z/
-                ? ($width[$_], $row->[$_]) : ($row->[$_], $width[$_])
+            my $space = ' ' x ($width[$_] - length $row->[$_]);
+            $row->[$_] =~ /\A\d+\z/ ? $space . $row->[$_] : $row->[$_] . $space;
         } 0 .. $#$row;
         print $line =~ s/ +\z//r, "\n";
     }
     return;
 }
 
+# Tests each of a list, with a log for each, and returns the exit status: 0 if nothing
+# failed. The code gets an item and the name of its log, and returns the item's names in
+# the table; then the log says how it went, and an exception says why it did not go.
+sub prove_each {
+    my (%how) = @_;
+    my (@table, $failed);
+    for my $item (@{ $how{items} }) {
+        my $name = ref $item ? $item->{name} : $item;
+        my $log  = "$cache/log/" . $name =~ tr{/:,}{---}r;
+        print "== $name\n";
+        unlink $log, "$log.console";
+        my @names = ($name, ('-') x (@{ $how{columns} } - 1));
+        my $went  = eval { @names = $how{test}->($item, $log); 1 };
+        chomp(my $why = $@);
+        my $result = results($log);
+        push @{ $result->{bad} }, $went ? 'no test ran to its end' : $why if !$went || !$result->{tests};
+        push @table, [ @names, @$result{qw(tests failed skipped)}, join '; ', @{ $result->{bad} } ];
+        next if !@{ $result->{bad} };
+        $failed++;
+        # The log goes with the temporary folder.
+        print $temporary ? read_file($log) : "$name: see $log\n";
+    }
+    show_table([ @{ $how{columns} }, qw(tests failed skipped) ], @table);
+    note_run($how{program}, sprintf '%d %s: %s', scalar @table, $how{program}, $failed ? "$failed failed" : 'all pass')
+        if $how{full};
+    return $failed ? 1 : 0;
+}
+
 # Writes the result of a full run into the program's own line of xt/README.
 sub note_run {
     my ($program, $result) = @_;
-    return system("$top/xt/note-run", $program, $result) == 0;
+    system("$top/xt/note-run", $program, $result) == 0 or die "xt/README does not say it\n";
+    return;
 }
 
 1;
