@@ -146,7 +146,7 @@ static void S_search_failed(pTHX_ CV *cv, SV *code, const struct lp_found *found
     SV *text = failure_text(cv, "find", shown(path), found->error, &found->failure);
 
     if (!SvOK(code)) {
-        tell(text, found->error, fatal() ? AN_EXCEPTION : wished(CATEGORY));
+        tell(text, found->error, fatal() ? AN_EXCEPTION : severity(CATEGORY));
         return;
     }
     PUSHMARK(SP);
