@@ -20,6 +20,7 @@
 #include "known.h"
 #include "objects.h"
 #include "files.h"
+#include "searches.h"
 
 /* The C types that typemap knows. */
 typedef HV *lp_class;
@@ -270,6 +271,30 @@ rootid(lp_file_caps self, SV *uid = NULL)
         keep_content(cv, FILE_CAPS, ST(0), &self);
         XSRETURN(1);
 
+# ---- files that have some ----
+
+void
+find(lp_class class, ...)
+    PREINIT:
+        struct search_options options = {.found = NULL};
+        SV *search;
+        struct lp_found found;
+        UV count = 0;
+    PPCODE:
+        if (items > 1 && search_options(cv, ST(items - 1), &options))
+            items--;
+        if (items < 2)
+            misuse("Usage: Linux::Prctl::FileCaps->find(path, ..., { option => value, ... })");
+        search = new_search(cv, class, &ST(1), items - 1, &options);
+        if (!options.found) {
+            ST(0) = search;
+            XSRETURN(1);
+        }
+        for (; search_on(cv, (AV *)SvRV(search), &found); count++)
+            tell_found(options.found, class, &found);
+        ST(0) = sv_2mortal(newSVuv(count));
+        XSRETURN(1);
+
 # The bytes of the attribute itself, from anywhere: what get and set go through.
 
 SV *
@@ -298,3 +323,24 @@ _to_attribute(lp_file_caps self)
         RETVAL = newSVpvn((const char *)bytes, lp_file_caps_to_attribute(&self, bytes));
     OUTPUT:
         RETVAL
+
+MODULE = Linux::Prctl::CapState    PACKAGE = Linux::Prctl::FileCaps::Search
+
+void
+next(SV *self)
+    PREINIT:
+        AV *search;
+        struct lp_found found;
+    PPCODE:
+        search = search_arg(cv, self);
+        sv_2mortal(SvREFCNT_inc((SV *)search)); /* whatever the code for errors does */
+        if (!search_on(cv, search, &found)) {
+            if (GIMME_V == G_SCALAR)
+                XSRETURN_UNDEF;
+            XSRETURN_EMPTY;
+        }
+        SP = PL_stack_base + ax - 1; /* which that code may have moved */
+        if (GIMME_V == G_SCALAR)
+            XPUSHs(sv_2mortal(newSVpv(found.path, 0)));
+        else
+            SP = push_found(SP, (HV *)SvRV(*av_fetch(search, SEARCH_FOUND_CLASS, 0)), &found);

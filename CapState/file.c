@@ -35,20 +35,22 @@ static void close_file(const struct opened *opened)
     errno = saved;
 }
 
-/* Of this thread, which may have descriptors of its own. */
-#define DESCRIPTORS "/proc/thread-self/fd"
+bool lp_has_proc(void)
+{
+    struct statfs system;
+
+    return statfs(LP_DESCRIPTORS, &system) == 0 && system.f_type == PROC_SUPER_MAGIC;
+}
 
 /* Does the name in /proc lead to that very file? What is at /proc can be anything: after
  * chroot(2) a plain directory, or the descriptors of another process. */
 static int check_name(const struct opened *opened, const struct stat *wanted,
                       struct lp_file_failure *failure)
 {
-    struct statfs system;
     struct stat found;
 
-    if (statfs(DESCRIPTORS, &system) == 0 && system.f_type == PROC_SUPER_MAGIC
-        && stat(opened->name, &found) == 0 && found.st_dev == wanted->st_dev
-        && found.st_ino == wanted->st_ino)
+    if (lp_has_proc() && stat(opened->name, &found) == 0
+        && found.st_dev == wanted->st_dev && found.st_ino == wanted->st_ino)
         return 0;
     errno = ENOENT;
     return trouble(failure, LP_FILE_NO_PROC);
@@ -86,7 +88,7 @@ static int open_file(struct lp_file *file, struct opened *opened,
         if (opened->fd < 0)
             return trouble(failure, LP_FILE_REFUSED);
         opened->ours = true;
-        (void)snprintf(opened->name, sizeof opened->name, DESCRIPTORS "/%d", opened->fd);
+        (void)snprintf(opened->name, sizeof opened->name, LP_DESCRIPTORS "/%d", opened->fd);
     }
     if (check(opened, failure) != 0) {
         close_file(opened);
@@ -104,23 +106,30 @@ static bool has_none(void)
     return errno == ENODATA || errno == EOPNOTSUPP;
 }
 
-static int get_attribute(const struct opened *opened, struct lp_file_caps *caps,
-                         struct lp_file_failure *failure)
+int lp_file_read(ssize_t length, const unsigned char *bytes, struct lp_file_caps *caps,
+                 struct lp_file_failure *failure)
 {
-    unsigned char bytes[256];
-    int saved = errno;
-    ssize_t length = opened->ours ? getxattr(opened->name, LP_ATTRIBUTE, bytes, sizeof bytes)
-                                  : fgetxattr(opened->fd, LP_ATTRIBUTE, bytes, sizeof bytes);
-
-    if (length < 0 && has_none()) {
-        errno = saved;
+    if (length < 0 && has_none())
         return 0;
-    }
     if (length < 0)
         return trouble(failure, errno == EINVAL ? LP_FILE_UNREADABLE : LP_FILE_REFUSED);
     if (lp_file_caps_from_attribute(bytes, (size_t)length, caps, &failure->malformation) != 0)
         return trouble(failure, LP_FILE_MALFORMED);
     return 1;
+}
+
+static int get_attribute(const struct opened *opened, struct lp_file_caps *caps,
+                         struct lp_file_failure *failure)
+{
+    unsigned char bytes[LP_ATTRIBUTE_ROOM];
+    int saved = errno;
+    ssize_t length = opened->ours ? getxattr(opened->name, LP_ATTRIBUTE, bytes, sizeof bytes)
+                                  : fgetxattr(opened->fd, LP_ATTRIBUTE, bytes, sizeof bytes);
+    int found = lp_file_read(length, bytes, caps, failure);
+
+    if (found == 0)
+        errno = saved;
+    return found;
 }
 
 static int set_attribute(const struct opened *opened, struct lp_file_caps *caps,
@@ -133,7 +142,7 @@ static int set_attribute(const struct opened *opened, struct lp_file_caps *caps,
     if ((opened->ours ? setxattr(opened->name, LP_ATTRIBUTE, bytes, length, 0)
                       : fsetxattr(opened->fd, LP_ATTRIBUTE, bytes, length, 0)) != 0)
         return trouble(failure, errno == EINVAL && caps->rootid ? LP_FILE_NO_SUCH_ROOT
-                                                                : LP_FILE_REFUSED);
+                                                                : LP_FILE_UNCHANGED);
     found = get_attribute(opened, &failure->found, failure);
     if (found == 1 && lp_same_file_caps(caps, &failure->found))
         return 0;
@@ -152,7 +161,7 @@ static int remove_attribute(const struct opened *opened, struct lp_file_caps *le
     if ((opened->ours ? removexattr(opened->name, LP_ATTRIBUTE)
                       : fremovexattr(opened->fd, LP_ATTRIBUTE)) != 0) {
         if (!has_none())
-            return trouble(failure, LP_FILE_REFUSED);
+            return trouble(failure, LP_FILE_UNCHANGED);
         errno = saved;
         return 0;
     }

@@ -19,6 +19,7 @@ struct lp_file {
 
 enum lp_file_trouble {
     LP_FILE_REFUSED,     /* by the kernel: errno */
+    LP_FILE_UNCHANGED,   /* likewise, a change */
     LP_FILE_IRREGULAR,   /* not a regular file: mode */
     LP_FILE_NO_PROC,     /* a path needs proc(5) at /proc */
     LP_FILE_MALFORMED,
@@ -34,6 +35,15 @@ struct lp_file_failure {
     struct lp_file_caps found;
     bool none_found;
 };
+
+/* The descriptors of this thread, which may have its own, and whether that is so. */
+#define LP_DESCRIPTORS "/proc/thread-self/fd"
+bool lp_has_proc(void);
+
+/* What getxattr(2) answered, which was given room for this much: as lp_file_get. */
+#define LP_ATTRIBUTE_ROOM 256
+int lp_file_read(ssize_t length, const unsigned char *bytes, struct lp_file_caps *caps,
+                 struct lp_file_failure *failure);
 
 /* 1: it has some; 0: it has none; -1: errno, and the failure. */
 int lp_file_get(struct lp_file *file, struct lp_file_caps *caps,

@@ -35,6 +35,18 @@ static void S_follow_arg(pTHX_ CV *cv, SV *value, lp_target *target)
                function_name(cv));
 }
 
+#define path_arg(cv, sv) S_path_arg(aTHX_ cv, sv)
+static const char *S_path_arg(pTHX_ CV *cv, SV *sv)
+{
+    int saved = errno;
+    const char *path;
+
+    errno = EINVAL; /* should it be none */
+    path = string_arg(cv, "path", sv);
+    errno = saved;
+    return path;
+}
+
 /* A path, or a handle of any type. An object that is both, as a File::Temp, is a
  * handle: that is the file it has, whatever has become of its name. */
 #define file_arg(cv, sv, target) S_file_arg(aTHX_ cv, sv, target)
@@ -45,11 +57,7 @@ static void S_file_arg(pTHX_ CV *cv, SV *sv, lp_target *target)
     SvGETMAGIC(sv);
     thing = SvROK(sv) ? SvRV(sv) : sv;
     if (!isGV_with_GP(thing) && SvTYPE(thing) != SVt_PVIO) {
-        int saved = errno;
-
-        errno = EINVAL; /* should it be none */
-        target->file.path = string_arg(cv, "path", sv);
-        errno = saved;
+        target->file.path = path_arg(cv, sv);
         return;
     }
     target->file.fd = handle_fd(thing);
@@ -146,24 +154,24 @@ static const char *S_file_text(pTHX_ const struct lp_file *file)
 }
 
 /* "set("/usr/bin/ping"): Operation not permitted (setfcap is not effective)" */
-#define file_failed(cv, file, failure) S_file_failed(aTHX_ cv, file, failure)
-static void S_file_failed(pTHX_ CV *cv, const struct lp_file *file,
-                          const struct lp_file_failure *failure) __attribute__((noreturn));
-static void S_file_failed(pTHX_ CV *cv, const struct lp_file *file,
+#define failure_text(cv, function, file, error, failure)                            \
+    S_failure_text(aTHX_ cv, function, file, error, failure)
+static SV *S_failure_text(pTHX_ CV *cv, const char *function, const char *file, int error,
                           const struct lp_file_failure *failure)
 {
-    const int error = errno;
     struct lp_refusal why = no_reason;
-    SV *what = sv_2mortal(newSVpvf("%s(%s)", function_name(cv), file_text(file)));
+    SV *what = sv_2mortal(newSVpvf("%s(%s)", function, file));
     SV *text;
 
-    if (failure->what == LP_FILE_REFUSED && error == EPERM && lacks_setfcap())
+    if (failure->what == LP_FILE_UNCHANGED && error == EPERM && lacks_setfcap())
         why.rule = LP_NO_SETFCAP;
     text = refusal_text(what, error, why);
     switch (failure->what) {
     case LP_FILE_REFUSED:
         if (error == EOVERFLOW)
             sv_catpvs(text, " (its root id is that of another user namespace)");
+        break;
+    case LP_FILE_UNCHANGED:
         break;
     case LP_FILE_IRREGULAR:
         if (S_ISLNK(failure->mode))
@@ -190,7 +198,18 @@ static void S_file_failed(pTHX_ CV *cv, const struct lp_file *file,
             sv_catpvf(text, " (the file has \"%" SVf "\" afterwards)",
                       SVfARG(sv_2mortal(content_text(cv, FILE_CAPS, &failure->found))));
     }
-    die_of(text, error);
+    return text;
+}
+
+#define file_failed(cv, file, failure) S_file_failed(aTHX_ cv, file, failure)
+static void S_file_failed(pTHX_ CV *cv, const struct lp_file *file,
+                          const struct lp_file_failure *failure) __attribute__((noreturn));
+static void S_file_failed(pTHX_ CV *cv, const struct lp_file *file,
+                          const struct lp_file_failure *failure)
+{
+    const int error = errno;
+
+    die_of(failure_text(cv, function_name(cv), file_text(file), error, failure), error);
 }
 
 #endif

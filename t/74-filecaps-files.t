@@ -465,7 +465,7 @@ SKIP: {
     $CLASS->remove($file);
     open my $handle, '<', $file or die "$file: $!\n";
     like(with_lies(sub { $some->set($file) }, EPERM), qr/\Aset\("\Q$file\E"\): Operation not permitted\z/,
-        'S12: a refusal that setfcap has no part in');
+        'filtered prctl: a refusal that setfcap has no part in');
     for my $target ($file, $handle) {
         my $by = ref $target ? 'handle' : 'path';
         like(with_lies(sub { $some->set($target) }),
@@ -478,6 +478,8 @@ SKIP: {
         like(with_lies(sub { $CLASS->get($target) }, EINVAL, $number),
             qr/\Aget\(.*\): Invalid argument \(its attribute is malformed, or of version 1/,
             "filtered prctl: get by $by of what the kernel hides");
+        like(with_lies(sub { cap_effective->clear; $CLASS->get($target) }, EPERM, $number),
+            qr/\Aget\(.*\): Operation not permitted\z/, "filtered prctl: get by $by takes no setfcap");
     }
     my $other = $CLASS->from_text('cap_kill=p');
     $other->set($file);

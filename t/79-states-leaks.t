@@ -18,6 +18,7 @@ no warnings 'once';    # a handle that was never opened
 my ($S, $F, $T) = map { "Linux::Prctl::$_" } qw(CapState FileCaps Status);
 my $file = File::Temp->new;
 my $path = "$file";
+chmod 04700, $path or die "chmod: $!\n";
 my ($state, $caps, $status) = ($S->get_current, $F->from_text('cap_chown=ep rootid=5'), $T->current);
 my $other = $T->of($$);
 my $some  = $F->from_text('cap_chown=ep');
@@ -65,6 +66,14 @@ my @calls = (
     [ 'FileCaps: not there'    => tried(sub { $some->set("$path/x") }) ],
     [ 'FileCaps: no path'      => tried(sub { $F->get(undef) }) ],
     [ 'FileCaps: no handle'    => tried(sub { $F->get(\*NEVER) }) ],
+    [ 'FileCaps: find'         => sub { $F->find($path, '/dev/mqueue', { set_id => 1, found => sub { }, error => sub { } }) } ],
+    [ 'FileCaps: find, next'   => sub { my $x = $F->find($path, { set_id => 1 }); my @x = $x->next; my $y = $x->next } ],
+    [ 'FileCaps: find dies'    => tried(sub { $F->find($path, { set_id => 1, found => sub { die "enough\n" } }) }) ],
+    [ 'FileCaps: find, no path' => tried(sub { $F->find($path, undef) }) ],
+    [ 'FileCaps: find, no option' => tried(sub { $F->find($path, { bogus => 1 }) }) ],
+    [ 'FileCaps: find fails'   => tried(sub { use Linux::Prctl ':fatal'; $F->find("$path/x", { found => sub { } }) }) ],
+    [ 'FileCaps: find tells'   => sub { $F->find("$path/x", { found => sub { }, error => sub { } }) } ],
+    [ 'FileCaps: follow'       => sub { my $x = $F->get('/proc/self/exe', follow => \my $y) } ],
     [ 'FileCaps: no attributes' => tried(sub { $some->set('/proc/version') }) ],
     [ 'Status: current'        => sub { my $x = $T->current->as_hash } ],
     [ 'Status: of'             => sub { my $x = $T->of($$, $$)->as_hash } ],
@@ -93,7 +102,7 @@ sub resident {
 SKIP: {
     skip 'no /proc/self/statm', 1 if !defined resident();
     skip 'valgrind keeps what was freed', 1 if ($ENV{LD_PRELOAD} // '') =~ /valgrind|vgpreload/;
-    my @in_c = grep { $_->[0] =~ /text|grammar|chown|partly|root id|wide|get|set|remove|director/ } @calls;
+    my @in_c = grep { $_->[0] =~ /text|grammar|chown|partly|root id|wide|get|set|remove|director|find/ } @calls;
     my $round = sub { $_->[1]->() for @in_c; return };
     $round->() for 1 .. 200;
     my $before = resident();
