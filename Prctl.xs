@@ -21,6 +21,7 @@
 #include "xs/elements.h"
 #include "xs/exports.h"
 #include "xs/setpriv.h"
+#include "xs/status.h"
 
 /* The C types that typemap knows. */
 typedef unsigned long lp_number;
@@ -978,3 +979,5 @@ _setgroups_denied(bool to_none)
         RETVAL = lp_setgroups_denied(to_none);
     OUTPUT:
         RETVAL
+
+INCLUDE: Status.xs
