@@ -16,6 +16,7 @@
 #include "xs/sets.h"
 #include "xs/threads.h"
 #include "xs/setpriv.h"
+#include "xs/status.h"
 
 /* The C types that typemap knows. */
 typedef unsigned long lp_number;
@@ -394,3 +395,5 @@ clear(lp_set self)
         XSRETURN(1);
 
 INCLUDE: Setpriv.xs
+
+INCLUDE: Status.xs
