@@ -228,7 +228,10 @@ root_shape user_with_saved_uid_0 => sub {
 };
 
 shape user_namespace => sub {
-    like(died(user_namespace => undef, groups => [0]), qr/step 2, setgroups\(.* refused: .*\/proc\/self\/setgroups denies it/,
+    # What differs from the groups that there are: of some users, the mapped one is all.
+    my $now    = in_shape user_namespace => sub { truth()->{groups} };
+    my @others = "@$now" eq '0' ? (clear_groups => 1) : (groups => [0]);
+    like(died(user_namespace => undef, @others), qr/step 2, setgroups\(.* refused: .*\/proc\/self\/setgroups denies it/,
         'user namespace: groups are denied');
     like(died(user_namespace => undef, groups => [ 0, 65534 ]), qr/groups: group 65534 is not mapped in this user namespace/,
         'user namespace: the overflow id is no group');
