@@ -114,8 +114,6 @@ static SV *S_refusal_text(pTHX_ SV *what, int error, struct lp_refusal why)
 
     if (why.rule != LP_NO_RULE)
         sv_catpvf(text, " (%" SVf ")", SVfARG(reason_text(why)));
-    if (LOCAL_RESTORES)
-        sv_catpvs(text, " while leaving the scope of local");
     return text;
 }
 
@@ -136,10 +134,15 @@ enum severity { SILENCE, A_WARNING, AN_EXCEPTION };
 static enum severity S_severity(pTHX_ const char *category)
 {
     dSP;
+    const int saved = errno;
     IV answer;
 
-    if (PL_dowarn & G_WARN_ALL_OFF)
+    if (fatal())
+        return AN_EXCEPTION;
+    if (PL_dowarn & G_WARN_ALL_OFF || NO_WARNINGS_HERE)
         return SILENCE;
+    if (DEFAULT_WARNINGS_HERE || ALL_WARNINGS_HERE)
+        return A_WARNING;
     /* A stack of its own: the operator that stores may not be done with perl's. */
     PUSHSTACKi(PERLSI_MAGIC);
     ENTER;
@@ -154,6 +157,7 @@ static enum severity S_severity(pTHX_ const char *category)
     FREETMPS;
     LEAVE;
     POPSTACK;
+    errno = saved;
     return (enum severity)answer;
 }
 
@@ -162,6 +166,7 @@ static void S_die_of(pTHX_ SV *message, int error) __attribute__((noreturn));
 static void S_die_of(pTHX_ SV *message, int error)
 {
     LEAVE_LOCAL;
+    FIND_STATEMENT;
     errno = error;
     croak_sv(message);
 }
@@ -173,10 +178,13 @@ static void S_tell(pTHX_ SV *message, int error, enum severity how)
         die_of(message, error);
     if (how == A_WARNING) {
         const U8 localizing = PL_localizing;
+        COP *statement = PL_curcop;
 
         LEAVE_LOCAL; /* the handler of the warning may die too */
+        FIND_STATEMENT;
         errno = error;
         warn_sv(message);
+        PL_curcop = statement;
         PL_localizing = localizing;
     }
     errno = error;
