@@ -350,7 +350,7 @@ void
 UNTIE(lp_set self, ...)
     CODE:
         /* A plain hash would take every store, and change nothing. */
-        croak("%%%s cannot be untied: no change to it would reach the kernel", set_names[self]);
+        misuse("%%%s cannot be untied: no change to it would reach the kernel", set_names[self]);
 
 void
 CLEAR(lp_set self)

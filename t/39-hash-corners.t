@@ -1,10 +1,11 @@
 # Corners of perl that the hashes meet: aliases, threads, objects that change what they are
-# given to.
+# given to, text that is none.
 use 5.014;
 use warnings;
 
 use lib 't/lib';
 use Config;
+use Encode ();
 use Test::More;
 
 use Linux::Prctl qw(:hashes :sets :functions last_cap);
@@ -113,6 +114,18 @@ SKIP: {
     };
     is_deeply(\@seen, [ ('Linux::Prctl::CapabilitySet', 0, 0), ('Linux::Prctl::CapabilitySet', 0) ],
         'a method returns its object, though the caller has it no more');
+}
+
+# ---- text that says it is UTF-8 ----
+
+for my $bytes ("\x80" x 4, "ab\xf0", 'a' x 58 . "\xf0", "\xe2\x98", "\xff\xfe") {
+    my $text = $bytes;
+    Encode::_utf8_on($text);
+    for my $code (sub { set_dumpable($text) }, sub { my $value = $cap_effective{$text} }, sub { set_name("\0$text") }) {
+        my $lived = eval { $code->(); 1 };
+        my $shown = join '', map { /[a-z]/ ? $_ : sprintf '\%o', ord } split //, $bytes;
+        like($lived ? 'lived' : $@, qr/\Q@{[ substr $shown, 0, 20 ]}\E/, "malformed text is shown as its bytes: $shown");
+    }
 }
 
 done_testing;

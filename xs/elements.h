@@ -37,7 +37,7 @@ static enum lp_set S_element_set(pTHX_ MAGIC *magic)
 {
     /* perl takes objects away from their references when it ends. */
     if (!SvROK(magic->mg_obj))
-        croak("The hashes of Linux::Prctl are gone");
+        misuse("The hashes of Linux::Prctl are gone");
     return (enum lp_set)SvIVX(SvRV(magic->mg_obj));
 }
 

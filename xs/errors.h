@@ -33,14 +33,17 @@ static const char *S_shown(pTHX_ SV *sv, U32 quote)
 {
     STRLEN length;
     const char *text;
+    bool characters;
 
     if (!SvOK(sv))
         return "undef";
     text = SvPV_nomg(sv, length);
+    /* What says that it is UTF-8, and is not, would be read from before its first byte. */
+    characters = SvUTF8(sv) && is_utf8_string((const U8 *)text, length);
     if (SvROK(sv) || (SvNIOK(sv) && !SvPOK(sv)) || looks_decimal(text, length))
         quote = 0;
     return pv_pretty(sv_2mortal(newSVpvs("")), text, length, ENOUGH, NULL, NULL,
-                     quote | PERL_PV_PRETTY_ELLIPSES | (SvUTF8(sv) ? PERL_PV_ESCAPE_UNI : 0));
+                     quote | PERL_PV_PRETTY_ELLIPSES | (characters ? PERL_PV_ESCAPE_UNI : 0));
 }
 
 #define function_name(cv) GvNAME(CvGV(cv))
@@ -189,5 +192,29 @@ static void S_tell(pTHX_ SV *message, int error, enum severity how)
     }
     errno = error;
 }
+
+/* The wrong kind of argument, or of operation: the end of the call under any policy. */
+#define misuse(...) S_misuse(aTHX_ __VA_ARGS__)
+static void S_misuse(pTHX_ const char *pattern, ...)
+    __attribute__((noreturn, format(printf, pTHX_1, pTHX_2)));
+static void S_misuse(pTHX_ const char *pattern, ...)
+{
+    va_list args;
+    SV *message;
+
+    va_start(args, pattern);
+    message = sv_2mortal(vnewSVpvf(pattern, &args));
+    va_end(args);
+    die_of(message, EINVAL);
+}
+
+/* The wrong number of arguments, which xsubpp looks at. */
+PERL_STATIC_INLINE void S_wrong_count(pTHX_ CV *cv, const char *parameters)
+{
+    errno = EINVAL;
+    croak_xs_usage(cv, parameters);
+}
+#undef croak_xs_usage
+#define croak_xs_usage(cv, parameters) S_wrong_count(aTHX_ cv, parameters)
 
 #endif

@@ -74,7 +74,7 @@ static enum lp_set S_set_arg(pTHX_ CV *cv, SV *sv)
             && (UV)SvIVX(object) < LP_SETS)
             return (enum lp_set)SvIVX(object);
     }
-    croak("%s: %s is not one of the sets of Linux::Prctl", function_name(cv), shown(sv));
+    misuse("%s: %s is not one of the sets of Linux::Prctl", function_name(cv), shown(sv));
 }
 
 #define bit_text(set, bit) S_bit_text(aTHX_ set, bit)
@@ -128,7 +128,7 @@ static unsigned S_key_arg(pTHX_ enum lp_set set, SV *key)
     SvGETMAGIC(key);
     bit = bit_number(set, key);
     if (bit < 0)
-        croak("%s: %s", unknown_text(set), bare(key));
+        misuse("%s: %s", unknown_text(set), bare(key));
     return (unsigned)bit;
 }
 
@@ -145,7 +145,7 @@ static uint64_t S_mask_args(pTHX_ CV *cv, enum lp_set set, I32 ax, I32 count)
         SvGETMAGIC(name);
         bit = bit_number(set, name);
         if (bit < 0)
-            croak("%s->%s: %s: %s", set_names[set], function_name(cv), unknown_text(set),
+            misuse("%s->%s: %s: %s", set_names[set], function_name(cv), unknown_text(set),
                   bare(name));
         mask |= LP_BIT(bit);
     }
@@ -198,7 +198,7 @@ static void S_raise_bounding(pTHX_ unsigned bit, const struct local *local)
     const struct lp_refusal gone = {LP_ONLY_LOWERED, bit};
 
     if (!local)
-        croak("Can only drop capabilities from the bounding set, not add them");
+        misuse("Can only drop capabilities from the bounding set, not add them");
     if (lp_bit(LP_BOUNDING, bit) != 1)
         refused_store(element_text(LP_BOUNDING, bit), EPERM, gone, local);
 }
@@ -246,7 +246,7 @@ static void S_clear_by_list(pTHX_ enum lp_set set)
     SV *what = sv_2mortal(newSVpvf("%%%s = ()", set_names[set]));
 
     if (set == LP_PERMITTED || set == LP_BOUNDING)
-        croak("%%%s takes neither a list nor (): what that lowers first cannot be raised again;"
+        misuse("%%%s takes neither a list nor (): what that lowers first cannot be raised again;"
               " use ->limit, ->replace or ->clear",
               set_names[set]);
     CREDENTIAL(what);
@@ -329,7 +329,7 @@ static void S_change(pTHX_ CV *cv, enum lp_set set, enum method method, I32 ax, 
     switch (method) {
     case METHOD_ADD:
         if (set == LP_BOUNDING && mask)
-            croak("%s->%s: Can only drop capabilities from the bounding set, not add them",
+            misuse("%s->%s: Can only drop capabilities from the bounding set, not add them",
                   set_names[set], function_name(cv));
         write.keep = ~UINT64_C(0);
         write.raise = mask;
