@@ -462,7 +462,7 @@ my %GIVEN = (
         $process->{securebits} = eval { _securebit_mask($names) };
         my %known = map { $_ => 1 } keys %Linux::Prctl::securebits;
         for my $name (@$names) {
-            _die('after_exec: "' . ($name // 'undef') . '" is not a securebit') if !$known{ $name // '' };
+            _die('after_exec: Unknown secbit: ' . ($name // 'undef')) if !$known{ $name // '' };
         }
     },
     shared_fs => sub { $_[0]{shared_fs}     = $_[1] ? 1 : 0 },
