@@ -2,6 +2,8 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* unshare(2) */
 #endif
+#include "kernel.h"
+
 #include "lp.h"
 
 #include <errno.h>
@@ -311,4 +313,37 @@ unsigned lp_count_other_threads(void)
     }
     errno = saved;
     return others;
+}
+
+/* ---- capget(2), capset(2) ---- */
+
+int lp_capget_of(pid_t pid, struct lp_caps *caps)
+{
+    struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, pid};
+    struct __user_cap_data_struct data[2] = {{0, 0, 0}, {0, 0, 0}};
+
+    if (capget(&head, data) != 0)
+        return -1;
+    caps->set[LP_EFFECTIVE] = (uint64_t)data[1].effective << 32 | data[0].effective;
+    caps->set[LP_PERMITTED] = (uint64_t)data[1].permitted << 32 | data[0].permitted;
+    caps->set[LP_INHERITABLE] = (uint64_t)data[1].inheritable << 32 | data[0].inheritable;
+    return 0;
+}
+
+int lp_capget(struct lp_caps *caps)
+{
+    return lp_capget_of(0, caps);
+}
+
+int lp_capset(const struct lp_caps *caps)
+{
+    struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2];
+
+    for (int half = 0; half < 2; half++) {
+        data[half].effective = (uint32_t)(caps->set[LP_EFFECTIVE] >> 32 * half);
+        data[half].permitted = (uint32_t)(caps->set[LP_PERMITTED] >> 32 * half);
+        data[half].inheritable = (uint32_t)(caps->set[LP_INHERITABLE] >> 32 * half);
+    }
+    return capset(&head, data);
 }

@@ -2,7 +2,9 @@
 #ifndef LP_RULES_H
 #define LP_RULES_H
 
-#include "lp.h"
+#include <stdbool.h>
+
+#include "sets.h"
 
 #pragma GCC visibility push(hidden)
 

@@ -5,6 +5,10 @@
 #endif
 #include "setpriv.h"
 
+#include "kernel.h"
+#include "memory.h"
+#include "sets.h"
+
 #include <errno.h>
 #include <linux/filter.h>
 #include <signal.h>

@@ -3,10 +3,13 @@
 #ifndef LP_XS_OPTIONS_H
 #define LP_XS_OPTIONS_H
 
+#include "args.h"
+#include "signals.h"
+#include "../src/supported.h"
+#include "../src/userns.h"
+
 #include <grp.h>
 #include <pwd.h>
-
-#include "../src/userns.h"
 
 enum option_user { SETPRIV = 1, SPAWN = 2, BOTH = 3 };
 

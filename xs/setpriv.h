@@ -3,8 +3,10 @@
 #ifndef LP_XS_SETPRIV_H
 #define LP_XS_SETPRIV_H
 
-#include "options.h"
 #include "creds_text.h"
+#include "options.h"
+#include "perl_guts.h"
+#include "threads.h"
 #include "../src/look.h"
 #include "../src/plan.h"
 #include "../src/setpriv.h"
@@ -724,19 +726,6 @@ static SV *S_left_text(pTHX_ const struct lp_reading left[LP_SOURCES])
 }
 
 /* ---- setpriv itself ---- */
-
-/* Before 5.16, perl remembers the four ids that $<, $>, $( and $) show. */
-#ifndef reread_ids
-static void reread_ids(void)
-{
-#if PERL_VERSION < 16
-    PL_uid = getuid();
-    PL_euid = geteuid();
-    PL_gid = getgid();
-    PL_egid = getegid();
-#endif
-}
-#endif
 
 #define exit_option(options) S_exit_option(aTHX_ options)
 static bool S_exit_option(pTHX_ const struct options *options)

@@ -3,12 +3,13 @@
 #ifndef LP_XS_STATUS_H
 #define LP_XS_STATUS_H
 
+#include "perl_api.h"
+#include "../src/exec.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#include "../src/exec.h"
 
 static const char *const exec_rules[] = {
     [LP_EXEC_DONE] = "done", [LP_EXEC_NOT_A_FILE] = "not_a_file",
