@@ -6,17 +6,9 @@
 #include "perl.h"
 #include "XSUB.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <time.h>
-
-#include "../src/lp.h"
-#include "../xs/args.h"
-#include "../xs/errors.h"
-#include "../xs/threads.h"
+#include "files.h"
 #include "known.h"
 #include "objects.h"
-#include "files.h"
 #include "searches.h"
 
 /* The C types that typemap knows. */

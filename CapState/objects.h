@@ -3,6 +3,8 @@
 #ifndef LP_OBJECTS_H
 #define LP_OBJECTS_H
 
+#include "../xs/args.h"
+#include "../xs/threads.h"
 #include "text.h"
 
 /* An object is a blessed string of the bytes of a struct: a thread can have a copy

@@ -117,7 +117,7 @@ static SV *S_new_search(pTHX_ CV *cv, HV *class, SV **args, I32 count,
     av_store(perl, SEARCH_FOUND_CLASS, newRV_inc((SV *)class));
     av_store(perl, SEARCH_ERROR, options->error ? newSVsv(options->error) : newSV(0));
     for (I32 i = 0; i < count; i++)
-        if (lp_find_add(find, path_arg(cv, args[i])) != 0)
+        if (lp_find_add(find, string_arg(cv, "path", args[i])) != 0)
             die_of(sv_2mortal(newSVpvf("%s: %s", function_name(cv), Strerror(errno))), errno);
     return sv_bless(search, gv_stashpvs(SEARCH_CLASS, GV_ADD));
 }
