@@ -142,9 +142,9 @@ static const char *S_file_text(pTHX_ const struct lp_file *file)
 }
 
 /* "set("/usr/bin/ping"): Operation not permitted (setfcap is not effective)" */
-#define failure_text(cv, function, file, error, failure)                            \
-    S_failure_text(aTHX_ cv, function, file, error, failure)
-static SV *S_failure_text(pTHX_ CV *cv, const char *function, const char *file, int error,
+#define file_failure_text(cv, function, file, error, failure)                       \
+    S_file_failure_text(aTHX_ cv, function, file, error, failure)
+static SV *S_file_failure_text(pTHX_ CV *cv, const char *function, const char *file, int error,
                           const struct lp_file_failure *failure)
 {
     struct lp_refusal why = no_reason;
@@ -197,7 +197,7 @@ static void S_file_failed(pTHX_ CV *cv, const struct lp_file *file,
 {
     const int error = errno;
 
-    die_of(failure_text(cv, function_name(cv), file_text(file), error, failure), error);
+    die_of(file_failure_text(cv, function_name(cv), file_text(file), error, failure), error);
 }
 
 #endif
