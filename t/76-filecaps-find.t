@@ -444,6 +444,22 @@ SKIP: {
     is($rest, @$all - 1, 'which goes on with it');
 }
 
+# A search of many files lets a handler of a signal run long before its end.
+SKIP: {
+    skip no_listener(), 1 if length no_listener();
+    my $files = 3000;
+    mkdir "$dir/many" or die "mkdir: $!\n";
+    new_file("$dir/many/$_") for 1 .. $files;
+    my $first  = 1;
+    my $answer = sub { my ($call) = @_; kill USR1 => $call->{pid} if $first; $first = 0; return };
+    my ($calls, $said) = supervised([$GETXATTRAT], $answer, sub {
+        local $SIG{USR1} = sub { die "a signal\n" };
+        dies_of(sub { found(["$dir/many"]) });
+    });
+    is($said, "a signal\n", 'a handler of a signal can end a search');
+    cmp_ok(scalar @$calls, '<', $files, 'before it is at its end');
+}
+
 # ---- bad input ----
 
 for my $row (
