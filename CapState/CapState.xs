@@ -3,17 +3,9 @@
  * Perl gives and gets is in the *.h beside this, ../xs and typemap. */
 #include "../xs/perl_api.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <time.h>
-
-#include "../src/lp.h"
-#include "../xs/args.h"
-#include "../xs/errors.h"
-#include "../xs/threads.h"
+#include "files.h"
 #include "known.h"
 #include "objects.h"
-#include "files.h"
 #include "searches.h"
 
 /* The C types that typemap knows. */

@@ -25,7 +25,7 @@ struct bytes {
     size_t room;
 };
 
-static int append(struct bytes *bytes, const char *text, size_t length)
+static int add_bytes(struct bytes *bytes, const char *text, size_t length)
 {
     if (bytes->room - bytes->length < length) {
         size_t room = 2 * (bytes->length + length);
@@ -92,9 +92,9 @@ static bool set_path(struct lp_find *find, const char *name)
     struct bytes *path = &find->path;
 
     path->length = last(find)->path;
-    if (*name && path->length && path->at[path->length - 1] != '/' && append(path, "/", 1) != 0)
+    if (*name && path->length && path->at[path->length - 1] != '/' && add_bytes(path, "/", 1) != 0)
         return false;
-    return append(path, name, strlen(name) + 1) == 0;
+    return add_bytes(path, name, strlen(name) + 1) == 0;
 }
 
 static enum lp_find_event failed(struct lp_find *find, struct lp_found *found)
@@ -324,7 +324,7 @@ static enum lp_find_event leave(struct lp_find *find, struct lp_found *found)
             || stat.st_ino != parent->inode) {
             if (parent->next < parent->entries.length) {
                 find->path.length = parent->path;
-                (void)append(&find->path, "", 1); /* shorter than what is there */
+                (void)add_bytes(&find->path, "", 1); /* shorter than what is there */
                 errno = ESTALE;
                 event = refused(find, found);
             }
@@ -363,7 +363,7 @@ static enum lp_find_event take_entry(struct lp_find *find, struct lp_found *foun
     if (type == DT_REG)
         return examine(find, level->fd, entry->name, false, found);
     if (type == DT_DIR && strcmp(entry->name, ".") != 0 && strcmp(entry->name, "..") != 0
-        && append(&level->entries, entry->name, strlen(entry->name) + 1) != 0)
+        && add_bytes(&level->entries, entry->name, strlen(entry->name) + 1) != 0)
         return refused(find, found);
     return LP_FIND_PAUSE;
 }
@@ -384,7 +384,7 @@ static enum lp_find_event read_entries(struct lp_find *find, struct lp_found *fo
 }
 
 /* A path that was given: here nothing vanishes without a word. */
-static enum lp_find_event take_root(struct lp_find *find, struct lp_found *found)
+static enum lp_find_event begin(struct lp_find *find, struct lp_found *found)
 {
     const char *path = find->roots.at + find->root;
     const bool follow = find->options.follow;
@@ -392,7 +392,7 @@ static enum lp_find_event take_root(struct lp_find *find, struct lp_found *found
 
     find->root += strlen(path) + 1;
     find->path.length = 0;
-    if (append(&find->path, path, strlen(path) + 1) != 0
+    if (add_bytes(&find->path, path, strlen(path) + 1) != 0
         || fstatat(AT_FDCWD, path, &stat, follow ? 0 : AT_SYMLINK_NOFOLLOW) != 0)
         return refused(find, found);
     if (S_ISDIR(stat.st_mode))
@@ -413,7 +413,7 @@ static enum lp_find_event step(struct lp_find *find, struct lp_found *found)
     const char *name;
 
     if (!find->depth)
-        return find->root < find->roots.length ? take_root(find, found) : LP_FIND_END;
+        return find->root < find->roots.length ? begin(find, found) : LP_FIND_END;
     if (find->at < find->length)
         return take_entry(find, found);
     if (find->reading)
@@ -462,7 +462,7 @@ struct lp_find *lp_find_new(const struct lp_find_options *options)
 
 int lp_find_add(struct lp_find *find, const char *path)
 {
-    return append(&find->roots, path, strlen(path) + 1);
+    return add_bytes(&find->roots, path, strlen(path) + 1);
 }
 
 void lp_find_free(struct lp_find *find)

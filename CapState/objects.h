@@ -4,7 +4,6 @@
 #define LP_OBJECTS_H
 
 #include "../xs/args.h"
-#include "../xs/errors.h"
 #include "../xs/threads.h"
 #include "text.h"
 
@@ -226,7 +225,8 @@ static lp_content S_text_arg(pTHX_ CV *cv, enum type type, SV *sv)
 #define content_text(cv, type, content) S_content_text(aTHX_ cv, type, content)
 static SV *S_content_text(pTHX_ CV *cv, enum type type, const lp_content *content)
 {
-    char *text = type == CAP_STATE ? lp_caps_to_text(&content->caps) : lp_file_caps_to_text(content);
+    char *text = type == CAP_STATE ? lp_caps_to_text(&content->caps)
+                                   : lp_file_caps_to_text(content);
     SV *sv;
 
     if (!text)
