@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "memory.h"
+#include "threads.h"
 
 #pragma GCC visibility push(hidden)
 
@@ -123,12 +124,6 @@ int lp_setgroups(size_t count, const gid_t *ids);
 /* -1, which is no id, where a filter refuses. */
 uid_t lp_getfsuid(void);
 gid_t lp_getfsgid(void);
-
-/* How many threads the process has beside this one, 0 where nobody can tell. */
-unsigned lp_other_threads(void);
-/* The same asked of the kernel, also where the C library is sure of the answer:
- * it does not see a thread that was made without it. */
-unsigned lp_count_other_threads(void);
 
 /* Is this security module at work? */
 bool lp_has_apparmor(void);
