@@ -9,6 +9,7 @@
 #include "caps.h"
 #include "kernel.h"
 #include "supported.h"
+#include "threads.h"
 #include "sets.h"
 #include "rules.h"
 #include "why.h"
