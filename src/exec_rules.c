@@ -496,7 +496,8 @@ static bool take(enum lp_exec_way way, struct lp_exec_process *process,
     case LP_WAY_INHERITABLE:
         return !(creds->caps.set[LP_INHERITABLE] & LP_BIT(cap)) && inherit(creds, cap);
     case LP_WAY_BE_ROOT:
-        return creds->uid[LP_EXEC_EFFECTIVE] != process->root && become_root(process);
+        return creds->uid[LP_EXEC_EFFECTIVE] != process->root && become_root(process)
+               && may_execute(creds, program); /* it may be another's, and not root's */
     case LP_WAY_EFFECTIVE_BIT:
         if (!program->has_caps || program->effective)
             return false;
@@ -553,6 +554,8 @@ unsigned lp_exec_ways(const struct lp_exec_process *process, const struct lp_exe
 
         if (removals < LP_REMOVALS)
             offer[count++] = (struct lp_exec_offer){(enum lp_exec_way)way, removals};
+        if (removals == 0 && way == LP_WAY_AS_IT_IS)
+            break; /* nothing more is to be done */
     }
     return count;
 }

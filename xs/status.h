@@ -127,6 +127,21 @@ static void S_take_process(pTHX_ HV *hash, struct lp_exec_process *process)
     process->real_ids_count = field_number(hash, "real_ids_count") != 0;
 }
 
+/* As it was given: its entries, in bytes. */
+#define take_acl(hash, file) S_take_acl(aTHX_ hash, file)
+static void S_take_acl(pTHX_ HV *hash, struct lp_exec_file *file)
+{
+    SV *acl = field(hash, "acl");
+    STRLEN length = 0;
+    const char *bytes = acl ? SvPVbyte(acl, length) : NULL;
+
+    file->acl_count = (unsigned)(length / sizeof *file->acl);
+    if (file->acl_count > LP_EXEC_ACL)
+        file->acl_count = LP_EXEC_ACL;
+    if (file->acl_count)
+        memcpy(file->acl, bytes, file->acl_count * sizeof *file->acl);
+}
+
 #define take_program(hash, file) S_take_program(aTHX_ hash, file)
 static void S_take_program(pTHX_ HV *hash, struct lp_exec_file *file)
 {
@@ -141,6 +156,7 @@ static void S_take_program(pTHX_ HV *hash, struct lp_exec_file *file)
     file->effective = field_number(hash, "effective") != 0;
     file->permitted = field_mask(hash, "permitted");
     file->inheritable = field_mask(hash, "inheritable");
+    take_acl(hash, file);
 }
 
 /* ---- to Perl ---- */
@@ -188,6 +204,8 @@ static SV *S_new_program(pTHX_ const struct lp_exec_chain *chain)
     give(hash, "effective", newSViv(file->effective));
     give_hex(hash, "permitted", file->permitted);
     give_hex(hash, "inheritable", file->inheritable);
+    give(hash, "acl",
+         newSVpvn((const char *)file->acl, file->acl_count * sizeof *file->acl));
     return newRV_noinc((SV *)hash);
 }
 
