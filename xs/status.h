@@ -89,7 +89,7 @@ static uint32_t S_list_id(pTHX_ AV *list, size_t at)
 
 /* The groups are in a buffer that perl frees with the statement. */
 #define take_groups(creds, list) S_take_groups(aTHX_ creds, list)
-static void S_take_groups(pTHX_ struct lp_exec_creds *creds, AV *list)
+static void S_take_groups(pTHX_ struct lp_creds *creds, AV *list)
 {
     const size_t count = (size_t)(av_len(list) + 1);
     SV *buffer = sv_2mortal(newSV(count * sizeof(gid_t) + 1));
@@ -97,18 +97,18 @@ static void S_take_groups(pTHX_ struct lp_exec_creds *creds, AV *list)
 
     for (size_t i = 0; i < count; i++)
         ids[i] = list_id(list, i);
-    creds->groups = ids;
-    creds->group_count = count;
+    creds->groups.ids = ids;
+    creds->groups.count = count;
 }
 
 #define take_process(hash, process) S_take_process(aTHX_ hash, process)
 static void S_take_process(pTHX_ HV *hash, struct lp_exec_process *process)
 {
-    struct lp_exec_creds *creds = &process->creds;
+    struct lp_creds *creds = &process->creds;
     SV *root = field(hash, "root");
 
     memset(process, 0, sizeof *process);
-    for (size_t slot = 0; slot < LP_EXEC_SLOTS; slot++) {
+    for (size_t slot = 0; slot < LP_SLOTS; slot++) {
         creds->uid[slot] = list_id(list_field(hash, "uid"), slot);
         creds->gid[slot] = list_id(list_field(hash, "gid"), slot);
     }
@@ -178,11 +178,11 @@ static void S_give_hex(pTHX_ HV *hash, const char *name, uint64_t mask)
 }
 
 #define give_slots(hash, name, ids) S_give_slots(aTHX_ hash, name, ids)
-static void S_give_slots(pTHX_ HV *hash, const char *name, const uint32_t ids[LP_EXEC_SLOTS])
+static void S_give_slots(pTHX_ HV *hash, const char *name, const uint32_t ids[LP_SLOTS])
 {
     AV *list = newAV();
 
-    for (size_t slot = 0; slot < LP_EXEC_SLOTS; slot++)
+    for (size_t slot = 0; slot < LP_SLOTS; slot++)
         av_push(list, newSVuv(ids[slot]));
     give(hash, name, newRV_noinc((SV *)list));
 }
@@ -210,7 +210,7 @@ static SV *S_new_program(pTHX_ const struct lp_exec_chain *chain)
 }
 
 #define give_creds(hash, creds) S_give_creds(aTHX_ hash, creds)
-static void S_give_creds(pTHX_ HV *hash, const struct lp_exec_creds *creds)
+static void S_give_creds(pTHX_ HV *hash, const struct lp_creds *creds)
 {
     give_slots(hash, "uid", creds->uid);
     give_slots(hash, "gid", creds->gid);
