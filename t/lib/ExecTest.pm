@@ -242,6 +242,7 @@ sub random_process {
     $process{pdeathsig} = chance(0.5) ? pick(1, 10, 12) : 0;
     $process{tracer}    = pick('strong', $process{map} ? () : 'weak') if chance(0.15);
     $process{shared_fs} = 1 if !$process{map} && chance(0.1);
+    $process{outside} = 1 if !$process{tracer} && !$process{shared_fs} && chance(0.2);
     return \%process;
 }
 
@@ -313,16 +314,14 @@ sub text_of {
     my %bit  = map { $bits[$_] => 1 << $_ } 0 .. $#bits;
     my $securebits = 0;
     $securebits |= $bit{$_} for @{ $hash->{securebits} };
-    return $text . "securebits $securebits\nat_secure $hash->{at_secure}\npdeathsig $hash->{pdeathsig}\n"
+    return $text . "securebits $securebits\nat_secure $hash->{at_secure}\npdeathsig " . ($hash->{pdeathsig} // '?') . "\n"
         . "dumpable $hash->{dumpable}\n";
 }
 
 # What is foreseen: a text, or a number of an error and why.
 sub foreseen {
-    my ($process, $path) = @_;
-    my $after = eval {
-        $STATUS->current->after_exec($path, $process->{shared_fs} ? (shared_fs => 1) : ());
-    };
+    my ($status, $process, $path, @known) = @_;
+    my $after = eval { $status->after_exec($path, $process->{shared_fs} ? (shared_fs => 1) : (), @known) };
     # A script that it may not read is not known to be one.
     return 'unread' if $path =~ /script/
         && ($after ? grep { $_ eq 'program' } @{ $after->assumed } : $@ =~ /cannot be read/);
@@ -330,9 +329,16 @@ sub foreseen {
 }
 
 sub say_and_exec {
-    my ($process, $path, $foresight, $outcome) = @_;
+    my ($process, $path, $foresight, $outcome, $say, $wait) = @_;
     become($process);
-    syswrite $foresight, "before " . text_of_now() . "\0" . foreseen($process, $path);
+    syswrite $foresight, "before " . text_of_now() . "\0";
+    if ($process->{outside}) {
+        say_line($say, "@{ $STATUS->current->securebits }");
+        hear_line($wait);
+    }
+    else {
+        syswrite $foresight, foreseen($STATUS->current, $process, $path);
+    }
     close $foresight;
     open STDOUT, '>&', $outcome or POSIX::_exit(99);
     open STDERR, '>', '/dev/null';
@@ -442,7 +448,7 @@ sub exec_trial {
             if ($process->{tracer} || $process->{shared_fs}) {
                 upper($process, $path, $foresee, $happen);
             }
-            say_and_exec($process, $path, $foresee, $happen);
+            say_and_exec($process, $path, $foresee, $happen, $say, $wait);
         };
         print STDERR $@;
         POSIX::_exit(97);
@@ -453,16 +459,41 @@ sub exec_trial {
         write_maps($process, $pid);
         syswrite $let, 'x';
     }
+    my $outside;
+    if ($process->{outside} && defined(my $securebits = hear_line($ready))) {
+        my $status = $STATUS->of($pid);
+        $outside = foreseen($status, $process, $path, securebits => [ split ' ', $securebits ]);
+        say_line($let, 'go');
+    }
     my ($before, $foreseen) = split /\0/, read_all($foresight), 2;
+    $foreseen = seen_inside($process, $outside) if defined $outside;
     my $happened = read_all($outcome);
     waitpid $pid, 0;
     return judge($process, $path, $before, $foreseen // '', $happened);
+}
+
+# The ids of a text, as its process counts them.
+sub seen_inside {
+    my ($process, $text) = @_;
+    return $text if !$process->{map};
+    my %map = (Uid => $process->{map}, Gid => $process->{gidmap}, Groups => $process->{gidmap});
+    return $text =~ s{^(Uid|Gid|Groups):(.*)$}{ my $map = $map{$1}; "$1:" . $2 =~ s/(\d+)/inside($map, $1)/ger }germ;
+}
+
+sub inside {
+    my ($map, $id) = @_;
+    for my $line (split /\n/, $map) {
+        my ($in, $out, $count) = split ' ', $line;
+        return $in + $id - $out if $id >= $out && $id < $out + $count;
+    }
+    return 65_534;
 }
 
 sub judge {
     my ($process, $path, $before, $foreseen, $happened) = @_;
     my $what = $happened =~ /\Arefused/ ? 'refused' : !length $happened ? 'lost' : 'done';
     s{ +$}{}gm for $foreseen, $happened;
+    $happened =~ s/^pdeathsig.*$/pdeathsig ?/m if $process->{outside};    # of another, nobody knows
     my ($compared) = $foreseen =~ /\A(refused \d+\n)/;
     $compared //= $foreseen;
     $what = 'downgraded'
