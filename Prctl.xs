@@ -16,6 +16,7 @@
 #include "xs/sets.h"
 #include "xs/threads.h"
 #include "xs/setpriv.h"
+#include "xs/spawn.h"
 #include "xs/status.h"
 
 /* The C types that typemap knows. */
@@ -388,5 +389,7 @@ clear(lp_set self)
         XSRETURN(1);
 
 INCLUDE: Setpriv.xs
+
+INCLUDE: Spawn.xs
 
 INCLUDE: Status.xs

@@ -100,6 +100,91 @@ long lp_get_ptracer(void)
     return ptracer->process == getpid() ? ptracer->tracer : getppid();
 }
 
+/* ---- the dumpable flag, while children share the memory ---- */
+
+/* It belongs to the memory, and so to all threads: the first one that starts a child turns it
+ * off, and the last one whose child is gone gives its value back. */
+static struct {
+    pthread_mutex_t lock;
+    unsigned children;
+    unsigned long value;
+} dumpable = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* The value that a change of ids gives it, or -1 where nobody tells. */
+static int value_after_ids(void)
+{
+    char text[8];
+
+    if (lp_read_file("/proc/sys/fs/suid_dumpable", text, sizeof text) < 1)
+        return -1;
+    return text[0] - '0';
+}
+
+static void turn_back(void)
+{
+    if (dumpable.value != LP_SUID_DUMP_ROOT)
+        (void)lp_prctl(PR_SET_DUMPABLE, dumpable.value, 0, 0, 0); /* it was tried before */
+}
+
+static bool set_dumpable(unsigned long value)
+{
+    struct lp_answer now;
+
+    if (lp_prctl(PR_SET_DUMPABLE, value, 0, 0, 0) != 0)
+        return false;
+    now = lp_ask(PR_GET_DUMPABLE, 0, 0);
+    return !now.failed && now.value == value;
+}
+
+/* prctl(2) does not take SUID_DUMP_ROOT, which protects as well: it is there afterwards, if
+ * a change of ids sets it too. */
+static bool turn_off(void)
+{
+    const struct lp_answer now = lp_ask(PR_GET_DUMPABLE, 0, 0);
+    const int after_ids = value_after_ids();
+
+    if (now.failed || (after_ids != LP_SUID_DUMP_DISABLE && after_ids != LP_SUID_DUMP_ROOT))
+        return false;
+    dumpable.value = (unsigned long)now.value;
+    if (now.value == LP_SUID_DUMP_ROOT)
+        return after_ids == LP_SUID_DUMP_ROOT;
+    if (!set_dumpable(dumpable.value))
+        return false;
+    if (set_dumpable(LP_SUID_DUMP_DISABLE))
+        return true;
+    turn_back();
+    return false;
+}
+
+static void lock_dumpable(void)
+{
+    (void)pthread_mutex_lock(&dumpable.lock); /* fails for a bad one only */
+}
+
+static void unlock_dumpable(void)
+{
+    (void)pthread_mutex_unlock(&dumpable.lock);
+}
+
+bool lp_protect_memory(void)
+{
+    bool off;
+
+    lock_dumpable();
+    off = dumpable.children || turn_off();
+    dumpable.children += off;
+    unlock_dumpable();
+    return off;
+}
+
+void lp_release_memory(void)
+{
+    lock_dumpable();
+    if (--dumpable.children == 0)
+        turn_back();
+    unlock_dumpable();
+}
+
 /* ---- forgetting ---- */
 
 /* A child may live behind another filter than its parent, and nobody was asked yet to
@@ -108,11 +193,16 @@ static void forget(void)
 {
     highest = SURE;
     ptracer->process = 0;
+    if (dumpable.children) { /* of another thread: here is none of them */
+        dumpable.children = 0;
+        turn_back();
+    }
+    unlock_dumpable();
 }
 
 __attribute__((constructor)) static void forget_after_fork(void)
 {
-    (void)pthread_atfork(NULL, NULL, forget); /* fails for want of memory only */
+    (void)pthread_atfork(lock_dumpable, unlock_dumpable, forget); /* fails for want of memory only */
 }
 
 void lp_forget_caps(void)

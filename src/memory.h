@@ -20,6 +20,12 @@ long lp_set_seccomp(unsigned long mode, const void *program, size_t instructions
 /* The process that lp_call was last told of, or the parent. */
 long lp_get_ptracer(void);
 
+/* The dumpable flag goes off, so that nobody of another user reaches into memory that a child
+ * of his shares; false: it cannot, or its value could not be given back. */
+bool lp_protect_memory(void);
+/* The last that was protected gives it back. */
+void lp_release_memory(void);
+
 enum lp_supported { LP_NO, LP_YES, LP_CANNOT_ASK, LP_UNKNOWN_FUNCTION };
 /* Does the running kernel have this capability? */
 enum lp_supported lp_supported_cap(unsigned cap);

@@ -31,6 +31,8 @@ static const struct {
 
 struct options {
     const char *function;
+    pid_t parent; /* of the process that they are for */
+    bool child;   /* it is one that starts with them */
     SV *value[OPTIONS]; /* a copy; NULL: not given */
 };
 
@@ -516,7 +518,7 @@ static struct signal_option S_pdeathsig_option(pTHX_ const struct options *optio
         bad_plan(options, EINVAL,
                  "pdeathsig %s is neither a signal nor a whole number from 0 to %d",
                  shown(signal), MOST_SIGNAL);
-    if (option.parent != -1 && getppid() != option.parent)
+    if (option.parent != -1 && options->parent != option.parent)
         bad_plan(options, ESRCH, "pdeathsig: the parent is no longer process %ld",
                  (long)option.parent);
     return option;

@@ -545,7 +545,6 @@ static void S_set_environment(pTHX_ HV *env)
 #define prepare_plan(options, plan, env) S_prepare_plan(aTHX_ options, plan, env)
 static void S_prepare_plan(pTHX_ const struct options *options, struct lp_plan *plan, HV **env)
 {
-    const pid_t parent = getppid();
     struct wanted wanted;
     unsigned differ;
 
@@ -553,6 +552,8 @@ static void S_prepare_plan(pTHX_ const struct options *options, struct lp_plan *
     read_wanted(options, &wanted);
     read_others(options, plan);
     look_at_self(options, &plan->start);
+    if (options->child)
+        plan->start.pdeathsig = 0; /* not inherited */
     *env = new_environment(options, &wanted, &plan->start);
     set_target(options, &wanted, &plan->start, &plan->target);
     check_target(options, plan);
@@ -560,7 +561,7 @@ static void S_prepare_plan(pTHX_ const struct options *options, struct lp_plan *
     differ = lp_differ(&plan->start, &plan->target) | plan->unsure;
     if (differ & LP_FIELD(GROUPS))
         plan->setgroups_denied = lp_setgroups_denied(!plan->target.groups.count);
-    plan->parent = wanted.signal.parent == -1 ? parent : wanted.signal.parent;
+    plan->parent = options->parent;
     plan->check_parent = wanted.signal.parent != -1 && wanted.signal.number;
     lp_make_plan(plan);
     if (plan->refusal.rule != LP_NO_RULE)
@@ -776,7 +777,7 @@ static void S_run_plan(pTHX_ const struct options *options, const struct lp_plan
 static SV *S_do_setpriv(pTHX_ SV **args, I32 count)
 {
     const int saved = errno;
-    struct options options = {.function = "setpriv"};
+    struct options options = {.function = "setpriv", .parent = getppid()};
     struct lp_plan plan;
     HV *env;
     bool exit;
