@@ -271,6 +271,28 @@ SKIP: {
     ok($opened{'/proc/self/status'}, '... by the status of the process');
 }
 
+# What an exec would give back, where nobody tells whether no_new_privs is set.
+SKIP: {
+    skip "nothing is told: $needs_listener", 2 if $needs_listener;
+    my $refused;
+    my (undef, $error) = supervised(
+        [ qw(setresuid prctl), 8 ],    # lseek
+        sub {
+            my ($call) = @_;
+            $refused = 1 if $call->{syscall} eq 'setresuid';
+            return { errno => EPERM } if $call->{syscall} eq 'setresuid';
+            return if !$refused;
+            return { errno => EIO } if $call->{syscall} eq '8';
+            my $option = $call->{args}[0];
+            return $option == PR_SET_NO_NEW_PRIVS || $option == PR_GET_NO_NEW_PRIVS || $option == PR_CAPBSET_DROP
+                ? { errno => EPERM } : undef;
+        },
+        sub { died_of(@plan) }
+    );
+    like($error, qr/step 8, setresuid/, 'nothing is told: after a refused setresuid');
+    like($error, qr/is still uid 0, whose next exec gives them back/, '... an exec may give back what was given up');
+}
+
 # ---- user namespaces ----
 
 # One with these maps, written from outside; undef: none.
