@@ -16,6 +16,7 @@
 #include "xs/sets.h"
 #include "xs/threads.h"
 #include "xs/setpriv.h"
+#include "xs/status.h"
 
 /* The C types that typemap knows. */
 typedef unsigned long lp_number;
@@ -258,7 +259,7 @@ CLONE(...)
         {
             MY_CXT_CLONE;
             start_context(&MY_CXT);
-            mend_iterators();
+            adopt_hashes(MY_CXT.hashes);
             PERL_UNUSED_VAR(items);
         }
 
@@ -285,7 +286,7 @@ void
 STORE(lp_set self, SV *key, SV *value)
     CODE:
         SvGETMAGIC(value);
-        store_value(self, key, value);
+        store_value(self, key, value, NULL);
 
 SV *
 DELETE(lp_set self, SV *key)
@@ -297,7 +298,7 @@ DELETE(lp_set self, SV *key)
         saved = errno;
         raised = lp_bit(self, bit);
         errno = saved; /* that there was nothing to lower is no error */
-        if (!store(self, bit, false) || raised == -1)
+        if (!store(self, bit, false, NULL) || raised == -1)
             XSRETURN_UNDEF;
         RETVAL = newSViv(raised);
     OUTPUT:
@@ -350,7 +351,7 @@ void
 UNTIE(lp_set self, ...)
     CODE:
         /* A plain hash would take every store, and change nothing. */
-        croak("%%%s cannot be untied: no change to it would reach the kernel", set_names[self]);
+        misuse("%%%s cannot be untied: no change to it would reach the kernel", set_names[self]);
 
 void
 CLEAR(lp_set self)
@@ -383,8 +384,12 @@ add(lp_set self, ...)
         drop = METHOD_DROP
         limit = METHOD_LIMIT
         replace = METHOD_REPLACE
+    PREINIT:
+        SV *object;
     PPCODE:
+        object = sv_2mortal(newRV_inc(SvRV(ST(0)))); /* a name may make perl drop ST(0) */
         change(cv, self, (enum method)ix, ax + 1, items - 1);
+        ST(0) = object;
         XSRETURN(1);
 
 void
@@ -394,3 +399,5 @@ clear(lp_set self)
         XSRETURN(1);
 
 INCLUDE: Setpriv.xs
+
+INCLUDE: Status.xs

@@ -5,21 +5,6 @@
 
 #include "text.h"
 
-/* A method was used in a way that is none. */
-#define misuse(...) S_misuse(aTHX_ __VA_ARGS__)
-static void S_misuse(pTHX_ const char *pattern, ...)
-    __attribute__((noreturn, format(printf, pTHX_1, pTHX_2)));
-static void S_misuse(pTHX_ const char *pattern, ...)
-{
-    va_list args;
-    SV *message;
-
-    va_start(args, pattern);
-    message = vmess(pattern, &args);
-    va_end(args);
-    die_of(message, EINVAL);
-}
-
 /* An object is a blessed string of the bytes of a struct: a thread can have a copy
  * of it, and nothing is left to be freed when a call dies. */
 enum type { CAP_STATE, FILE_CAPS };

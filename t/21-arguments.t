@@ -5,7 +5,7 @@ no warnings 'portable';
 
 use lib 't/lib';
 use Config;
-use Errno qw(EPERM);
+use Errno qw(EINVAL EPERM);
 use overload ();
 use Test::More;
 
@@ -374,7 +374,13 @@ for my $policy ('use Linux::Prctl qw(:fatal);', 'no Linux::Prctl qw(:fatal);', '
 {
     local $! = 77;
     eval { set_dumpable('abc') };
-    is($! + 0, 77, '$! is left alone by a bad argument');
+    is($! + 0, EINVAL, '$! says EINVAL after a bad argument');
+    local $! = 77;
+    eval { set_dumpable() };
+    is($! + 0, EINVAL, 'and after the wrong number of them');
+    local $! = 77;
+    eval { cap_name() };
+    is($! + 0, EINVAL, 'whoever counts');
 }
 
 done_testing;

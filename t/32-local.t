@@ -173,4 +173,146 @@ shape user_with_saved_uid_0 => sub {
     is_deeply(\@seen, [ bit(7), 0 ], 'user with saved uid 0: what is permitted alone is raised for a scope');
 };
 
+# ---- the policy of a restore is that of the statement that said local ----
+
+{
+    package Quiet;
+    no warnings;
+    no Linux::Prctl;
+    sub leave { die "quiet\n" }
+}
+sub fatal_around {
+    my ($leave) = @_;
+    use Linux::Prctl ':fatal';
+    local $capbset{kill} = 0;
+    $leave->();
+}
+my %leave = (
+    'code without warnings' => \&Quiet::leave,
+    'croak'                 => sub { require Carp; Carp::croak('croaked') },
+    'the end of the scope'  => sub { },
+);
+for my $how (sort keys %leave) {
+    my ($error, $errno) = privileged {
+        eval { fatal_around($leave{$how}) };
+        ($@, $! + 0);
+    };
+    like($error, qr/\Acapbset\{kill\}: .*\) while leaving the scope of local at \Q$0\E line \d+\.\n\z/,
+        ":fatal where local stands, left by $how: dies, at that line");
+    is($errno, 1, 'and $! says EPERM');
+}
+for my $case (
+    [ 'nothing said', 1, sub { local $capbset{kill} = 0; eval q{use Linux::Prctl ':fatal'; die "there\n"} or die $@ } ],
+    [ 'no warnings', 0, sub { no warnings; local $capbset{kill} = 0; eval q{use warnings; die "there\n"} or die $@ } ],
+    [ 'warnings but for another', 1, sub { no warnings 'once'; local $capbset{kill} = 0; Quiet::leave() } ],
+    [ 'no warnings of the category', 0, sub { no warnings 'Linux::Prctl'; local $capbset{kill} = 0; die "there\n" } ],
+    [ 'no, then :fatal inside', 1, sub { local $capbset{kill} = 0; { use Linux::Prctl ':fatal'; die "there\n" } } ],
+) {
+    my ($title, $warns, $code) = @$case;
+    my ($error, @warned) = privileged {
+        my @warned;
+        local $SIG{__WARN__} = sub { push @warned, @_ };
+        eval { $code->() };
+        ($@, @warned);
+    };
+    like($error, qr/\A(?:there|quiet)\n\z/, "$title: the exception is the one that was on its way");
+    is(scalar @warned, $warns, "$title: warns: $warns");
+}
+is(scalar(privileged {
+        eval { use warnings FATAL => 'Linux::Prctl'; local $capbset{kill} = 0; no warnings; die "there\n" };
+        $@ =~ /while leaving the scope/ ? 1 : $@;
+    }), 1, 'FATAL warnings where local stands');
+
+# A sub that frees itself while it dies takes the statement with it that runs.
+for my $pragma (q{use Linux::Prctl ':fatal';}, q{use warnings; no warnings 'redefine';}) {
+    for my $scope ('{ LOCAL; init(); 1 }', 'for (1) { LOCAL; init(); 1 }', 'sub { LOCAL; init(); 1 }->()') {
+        my $script = "use Linux::Prctl qw(%capbset); $pragma"
+            . ' sub init { *init = sub { 1 }; die "mine\n" }'
+            . ' eval { ' . $scope =~ s/LOCAL/local \$capbset{kill} = 0/r . '; 1 }; print $@, "done\n"';
+        my $said = privileged {
+            pipe my $from, my $to or die $!;
+            my $pid = fork // die $!;
+            if (!$pid) {
+                open STDERR, '>&', $to or die $!;
+                open STDOUT, '>&', $to or die $!;
+                exec $^X, (map {"-I$_"} grep { !ref } @INC), '-e', $script;
+            }
+            close $to;
+            my $text = do { local $/; <$from> };
+            waitpid $pid, 0;
+            "$text($?)";
+        };
+        like($said, qr/\Acapbset\{kill\}: .* while leaving the scope of local at -e line 1\.\n(?:mine\n)?done\n\(0\)\z/,
+            "$pragma $scope: a sub that is gone by then");
+    }
+}
+
+# Whoever dies while perl restores, nothing of it stays.
+{
+    package Dies;
+    sub TIEHASH { return bless [] }
+    sub EXISTS { 1 }
+    sub FETCH { 1 }
+    sub STORE { die "at the end\n" if $_[2] }
+}
+@heard = privileged {
+    tie my %dies, 'Dies';
+    eval { local $dies{x} = 0; 1 };
+    my @heard = $@;
+    eval { $capbset{kill} = 1 };
+    push @heard, $@;
+    local $SIG{__WARN__} = sub { push @heard, @_ };
+    raw_capset(0, 0, 0);
+    $cap_effective{chown} = 1;
+    return @heard;
+};
+is($heard[0], "at the end\n", 'a foreign hash dies when it is restored');
+like($heard[1], qr/\ACan only drop/, 'and raising in the bounding set is misuse as before');
+like($heard[2], qr/\Acap_effective\{chown\}: .*\(chown is not permitted\) at /, 'and a refusal does not speak of local');
+
+# ---- exit is not stopped ----
+
+for my $case ([ 'in eval', sub { eval { local $capbset{kill} = 0; use Linux::Prctl ':fatal'; exit 5 }; exit 6 } ],
+    [ 'in eval, under :fatal', sub { use Linux::Prctl ':fatal'; eval { local $capbset{kill} = 0; exit 5 }; exit 6 } ],
+    [ 'in a sub in eval, under :fatal', sub { eval { fatal_around(sub { exit 5 }) }; exit 6 } ],
+    [ 'in sort, under :fatal', sub { use Linux::Prctl ':fatal'; eval { local $capbset{kill} = 0; my @s = sort { exit 5 } 1, 2 }; exit 6 } ])
+{
+    my ($title, $code) = @$case;
+    my ($status, $said) = privileged {
+        pipe my $from, my $to or die $!;
+        my $pid = fork // die $!;
+        if (!$pid) {
+            open STDERR, '>&', $to or die $!;
+            close $to;
+            Test::More->builder->no_ending(1);
+            $code->();
+        }
+        close $to;
+        my $text = do { local $/; <$from> };
+        waitpid $pid, 0;
+        ($? >> 8, $text // '');
+    };
+    is($status, 5, "exit $title: the status is that of exit");
+    like($said, qr/\Acapbset\{kill\}: .* while leaving the scope of local at \Q$0\E line \d+\.\n\z/, 'and the refusal is a warning');
+}
+
+# ---- what was lowered is what is restored ----
+
+{
+    package Changing;    # another capability each time
+    use overload '""' => sub { my ($self) = @_; return ++$self->[0] };
+}
+for my $case ([ 'an element', sub { my ($key, $see) = @_; local $cap_effective{$key} = 0; $see->() } ],
+    [ 'a slice', sub { my ($key, $see) = @_; local @cap_effective{ $key, 'bpf' } = (0, 0); $see->() } ])
+{
+    my ($title, $code) = @$case;
+    my ($lowered, $after) = privileged {
+        my $lowered;
+        $code->(bless([0], 'Changing'), sub { $lowered = $start{E} & ~effective() });
+        ($lowered, effective());
+    };
+    isnt($lowered & ~bit(39), 0, "local of $title with an object for a key");
+    is($after, $start{E}, 'restores what it lowered, whatever the object says by then');
+}
+
 done_testing;

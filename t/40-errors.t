@@ -79,7 +79,7 @@ for my $code (sub { no warnings; no Linux::Prctl ':fatal'; $cap_effective{bogus}
               sub { no warnings; $securebits{0} = 1 }, sub { no warnings; %cap_permitted = () }) {
     $did = powerless($code);
     isnt($did->{died}, '', "misuse dies: $did->{died}");
-    is($did->{errno}, 7, 'and leaves $! alone');
+    is($did->{errno}, 22, 'and $! says EINVAL');
 }
 
 # ---- :fatal is lexical ----

@@ -71,7 +71,7 @@ PERL_STATIC_INLINE unsigned long S_number_arg(pTHX_ CV *cv, const char *argument
 
     SvGETMAGIC(sv);
     if (!whole_number(sv, &number))
-        croak("%s: %s %s is not a whole number of at most %d bits", function_name(cv), argument,
+        misuse("%s: %s %s is not a whole number of at most %d bits", function_name(cv), argument,
               shown(sv), (int)(8 * sizeof number));
     return number;
 }
@@ -84,7 +84,7 @@ static unsigned long S_ranged_arg(pTHX_ CV *cv, const char *argument, SV *sv, un
 
     SvGETMAGIC(sv);
     if (!whole_number(sv, &number) || number > most)
-        croak("%s: %s %s is not a whole number from 0 to %lu", function_name(cv), argument,
+        misuse("%s: %s %s is not a whole number from 0 to %lu", function_name(cv), argument,
               shown(sv), most);
     return number;
 }
@@ -117,7 +117,7 @@ static unsigned S_cap_arg(pTHX_ CV *cv, SV *sv)
     SvGETMAGIC(sv);
     cap = bit_number(LP_EFFECTIVE, sv);
     if (cap < 0)
-        croak("%s: %s: %s", function_name(cv), unknown_text(LP_EFFECTIVE), bare(sv));
+        misuse("%s: %s: %s", function_name(cv), unknown_text(LP_EFFECTIVE), bare(sv));
     return (unsigned)cap;
 }
 
@@ -142,7 +142,7 @@ PERL_STATIC_INLINE unsigned long S_cap_number_arg(pTHX_ CV *cv, SV *sv)
             && whole_number(sv, &number))
             return number;
     }
-    croak("%s: %s: %s", function_name(cv), unknown_text(LP_EFFECTIVE), bare(sv));
+    misuse("%s: %s: %s", function_name(cv), unknown_text(LP_EFFECTIVE), bare(sv));
 }
 
 /* ---- bytes ---- */
@@ -155,11 +155,11 @@ static const char *S_bytes_of(pTHX_ CV *cv, const char *argument, SV *sv, STRLEN
     const char *text;
 
     if (!SvOK(sv) || (SvROK(sv) && !SvAMAGIC(sv)))
-        croak("%s: %s %s is not a string", function_name(cv), argument, shown(sv));
+        misuse("%s: %s %s is not a string", function_name(cv), argument, shown(sv));
     text = SvPV_nomg(sv, *length);
     copy = newSVpvn_flags(text, *length, SVs_TEMP | SvUTF8(sv));
     if (!sv_utf8_downgrade(copy, true))
-        croak("%s: %s %s has a character above 255", function_name(cv), argument, shown(copy));
+        misuse("%s: %s %s has a character above 255", function_name(cv), argument, shown(copy));
     return SvPV(copy, *length);
 }
 
@@ -171,7 +171,7 @@ static const char *S_c_string_of(pTHX_ CV *cv, const char *argument, SV *sv)
     const char *text = bytes_of(cv, argument, sv, &length);
 
     if (memchr(text, '\0', length))
-        croak("%s: %s %s has a NUL in it", function_name(cv), argument, shown(sv));
+        misuse("%s: %s %s has a NUL in it", function_name(cv), argument, shown(sv));
     return text;
 }
 

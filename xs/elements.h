@@ -19,16 +19,16 @@ static SV *S_fetch(pTHX_ enum lp_set set, SV *key)
     return raised == -1 ? &PL_sv_undef : MY_CXT.values[raised];
 }
 
-#define store_value(set, key, value) S_store_value(aTHX_ set, key, value)
-static void S_store_value(pTHX_ enum lp_set set, SV *key, SV *value)
+#define store_value(set, key, value, local) S_store_value(aTHX_ set, key, value, local)
+static void S_store_value(pTHX_ enum lp_set set, SV *key, SV *value, const struct local *local)
 {
     unsigned bit = key_arg(set, key);
     bool raise = SvTRUE_nomg(value);
 
     if (raise && set == LP_BOUNDING)
-        raise_bounding(bit);
+        raise_bounding(bit, local);
     else
-        (void)store(set, bit, raise);
+        (void)store(set, bit, raise, local);
 }
 
 /* An element's magic holds the object and the key, as that of any tied hash. */
@@ -37,7 +37,7 @@ static enum lp_set S_element_set(pTHX_ MAGIC *magic)
 {
     /* perl takes objects away from their references when it ends. */
     if (!SvROK(magic->mg_obj))
-        croak("The hashes of Linux::Prctl are gone");
+        misuse("The hashes of Linux::Prctl are gone");
     return (enum lp_set)SvIVX(SvRV(magic->mg_obj));
 }
 
@@ -56,29 +56,97 @@ static int S_get_element(pTHX_ SV *sv, MAGIC *magic)
     return 0;
 }
 
+/* ---- local ---- */
+
+/* `local $hash{key}` keeps the element that it finds, with its magic, and sets it again at
+ * the end of the scope. So the magic can say what it was made for: in mg_private that it
+ * restores, and what is to be done about a refusal then; in another magic beside it, where
+ * that was said. */
+#define RESTORES 1U
+#define REFUSED_SHIFT 1
+#define THREADS_SHIFT 3
+#define SEVERITY_MASK 3U
+
+static const MGVTBL where_magic;
+
+#define note_local(element, magic) S_note_local(aTHX_ element, magic)
+static void S_note_local(pTHX_ SV *element, MAGIC *magic)
+{
+    const SV *where = sv_2mortal(newSVpvf("%s line %lu", CopFILE(PL_curcop),
+                                          (unsigned long)CopLINE(PL_curcop)));
+
+    magic->mg_private = (U16)(RESTORES | (unsigned)severity(CATEGORY) << REFUSED_SHIFT
+                              | (unsigned)severity(THREADS) << THREADS_SHIFT);
+    (void)sv_magicext(element, NULL, PERL_MAGIC_ext, &where_magic, SvPVX(where),
+                      (I32)SvCUR(where) + 1);
+}
+
+static struct local noted_local(const SV *element, const MAGIC *magic)
+{
+    const MAGIC *where = mg_findext(element, PERL_MAGIC_ext, &where_magic);
+
+    return (struct local){
+        .refused = (enum severity)(magic->mg_private >> REFUSED_SHIFT & SEVERITY_MASK),
+        .threads = (enum severity)(magic->mg_private >> THREADS_SHIFT & SEVERITY_MASK),
+        .where = where ? where->mg_ptr : "an unknown place",
+    };
+}
+
 static int S_set_element(pTHX_ SV *sv, MAGIC *magic)
 {
-    store_value(element_set(magic), element_key(magic), sv);
+    const enum lp_set set = element_set(magic);
+
+    if (magic->mg_private & RESTORES) {
+        const struct local local = noted_local(sv, magic);
+
+        store_value(set, element_key(magic), sv, &local);
+    } else {
+        store_value(set, element_key(magic), sv, NULL);
+    }
     return 0;
 }
 
-/* Perl's own, with these two (and S_copy_element, for the hash) in their place. */
+/* ---- magic ---- */
+
+/* Perl's own, with these functions in their place. */
 static MGVTBL element_magic;
 static MGVTBL hash_magic;
 
+/* The key of an element, if it is an object, as the text that it makes: asked once, it
+ * cannot be another one when the element is restored. */
+#define key_text(object) S_key_text(aTHX_ object)
+static SV *S_key_text(pTHX_ SV *object)
+{
+    STRLEN length;
+    const char *bytes = SvPV_nomg(object, length);
+
+    return newSVpvn_flags(bytes, length, SVs_TEMP | SvUTF8(object));
+}
+
 static int S_copy_element(pTHX_ SV *hash, MAGIC *magic, SV *element, const char *key, I32 length)
 {
+    MAGIC *own;
+
     PERL_UNUSED_ARG(hash);
-    sv_magic(element, magic->mg_obj, PERL_MAGIC_tiedelem, key, length);
-    mg_find(element, PERL_MAGIC_tiedelem)->mg_virtual = &element_magic;
+    /* Who aliases an element to one that is magical already gets what perl's own hashes do:
+     * it stays what it was. */
+    if (SvTYPE(element) >= SVt_PVMG && mg_find(element, PERL_MAGIC_tiedelem))
+        return 1;
+    if (length == HEf_SVKEY && SvROK((SV *)key) && SvAMAGIC((SV *)key))
+        key = (const char *)key_text((SV *)key);
+    own = sv_magicext(element, magic->mg_obj, PERL_MAGIC_tiedelem, &element_magic, key, length);
+    if (op_is_local(PL_op))
+        note_local(element, own);
     return 1;
 }
 
 #define tie_hash(hash, set) S_tie_hash(aTHX_ hash, set)
 static void S_tie_hash(pTHX_ HV *hash, enum lp_set set)
 {
+    dMY_CXT;
     MAGIC *magic;
 
+    MY_CXT.hashes[set] = (HV *)SvREFCNT_inc_simple_NN((SV *)hash);
     sv_magic((SV *)hash, the_set(set), PERL_MAGIC_tied, NULL, 0);
     magic = mg_find((SV *)hash, PERL_MAGIC_tied);
     magic->mg_virtual = &hash_magic;
@@ -112,12 +180,17 @@ static void S_tie_hashes(pTHX)
         tie_hash(the_hash((enum lp_set)set), (enum lp_set)set);
 }
 
-/* In a thread that has just been made. */
-#define mend_iterators() S_mend_iterators(aTHX)
-static void S_mend_iterators(pTHX)
+/* In a thread that has just been made: the hashes of its creator are its own by now. */
+#define adopt_hashes(hashes) S_adopt_hashes(aTHX_ hashes)
+static void S_adopt_hashes(pTHX_ HV **hashes)
 {
-    for (int set = 0; set < LP_SETS; set++)
-        mend_iterator(the_hash((enum lp_set)set));
+    for (int set = 0; set < LP_SETS; set++) {
+        hashes[set] = hashes[set] ? (HV *)cloned(hashes[set]) : NULL;
+        if (hashes[set]) {
+            SvREFCNT_inc_simple_void_NN((SV *)hashes[set]);
+            mend_iterator(hashes[set]);
+        }
+    }
 }
 
 #endif

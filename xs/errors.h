@@ -33,14 +33,17 @@ static const char *S_shown(pTHX_ SV *sv, U32 quote)
 {
     STRLEN length;
     const char *text;
+    bool characters;
 
     if (!SvOK(sv))
         return "undef";
     text = SvPV_nomg(sv, length);
+    /* What says that it is UTF-8, and is not, would be read from before its first byte. */
+    characters = SvUTF8(sv) && is_utf8_string((const U8 *)text, length);
     if (SvROK(sv) || (SvNIOK(sv) && !SvPOK(sv)) || looks_decimal(text, length))
         quote = 0;
     return pv_pretty(sv_2mortal(newSVpvs("")), text, length, ENOUGH, NULL, NULL,
-                     quote | PERL_PV_PRETTY_ELLIPSES | (SvUTF8(sv) ? PERL_PV_ESCAPE_UNI : 0));
+                     quote | PERL_PV_PRETTY_ELLIPSES | (characters ? PERL_PV_ESCAPE_UNI : 0));
 }
 
 #define function_name(cv) GvNAME(CvGV(cv))
@@ -114,8 +117,6 @@ static SV *S_refusal_text(pTHX_ SV *what, int error, struct lp_refusal why)
 
     if (why.rule != LP_NO_RULE)
         sv_catpvf(text, " (%" SVf ")", SVfARG(reason_text(why)));
-    if (LOCAL_RESTORES)
-        sv_catpvs(text, " while leaving the scope of local");
     return text;
 }
 
@@ -136,10 +137,15 @@ enum severity { SILENCE, A_WARNING, AN_EXCEPTION };
 static enum severity S_severity(pTHX_ const char *category)
 {
     dSP;
+    const int saved = errno;
     IV answer;
 
-    if (PL_dowarn & G_WARN_ALL_OFF)
+    if (fatal())
+        return AN_EXCEPTION;
+    if (PL_dowarn & G_WARN_ALL_OFF || NO_WARNINGS_HERE)
         return SILENCE;
+    if (DEFAULT_WARNINGS_HERE || ALL_WARNINGS_HERE)
+        return A_WARNING;
     /* A stack of its own: the operator that stores may not be done with perl's. */
     PUSHSTACKi(PERLSI_MAGIC);
     ENTER;
@@ -154,6 +160,7 @@ static enum severity S_severity(pTHX_ const char *category)
     FREETMPS;
     LEAVE;
     POPSTACK;
+    errno = saved;
     return (enum severity)answer;
 }
 
@@ -162,6 +169,7 @@ static void S_die_of(pTHX_ SV *message, int error) __attribute__((noreturn));
 static void S_die_of(pTHX_ SV *message, int error)
 {
     LEAVE_LOCAL;
+    FIND_STATEMENT;
     errno = error;
     croak_sv(message);
 }
@@ -173,13 +181,40 @@ static void S_tell(pTHX_ SV *message, int error, enum severity how)
         die_of(message, error);
     if (how == A_WARNING) {
         const U8 localizing = PL_localizing;
+        COP *statement = PL_curcop;
 
         LEAVE_LOCAL; /* the handler of the warning may die too */
+        FIND_STATEMENT;
         errno = error;
         warn_sv(message);
+        PL_curcop = statement;
         PL_localizing = localizing;
     }
     errno = error;
 }
+
+/* The wrong kind of argument, or of operation: the end of the call under any policy. */
+#define misuse(...) S_misuse(aTHX_ __VA_ARGS__)
+static void S_misuse(pTHX_ const char *pattern, ...)
+    __attribute__((noreturn, format(printf, pTHX_1, pTHX_2)));
+static void S_misuse(pTHX_ const char *pattern, ...)
+{
+    va_list args;
+    SV *message;
+
+    va_start(args, pattern);
+    message = sv_2mortal(vnewSVpvf(pattern, &args));
+    va_end(args);
+    die_of(message, EINVAL);
+}
+
+/* The wrong number of arguments, which xsubpp looks at. */
+PERL_STATIC_INLINE void S_wrong_count(pTHX_ CV *cv, const char *parameters)
+{
+    errno = EINVAL;
+    croak_xs_usage(cv, parameters);
+}
+#undef croak_xs_usage
+#define croak_xs_usage(cv, parameters) S_wrong_count(aTHX_ cv, parameters)
 
 #endif

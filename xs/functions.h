@@ -146,7 +146,7 @@ static void S_usage(pTHX_ CV *cv, const struct function *function)
         else
             sv_catpvf(text, "%s%s", comma, word->name);
     }
-    croak_xs_usage(cv, SvPVX(text));
+    misuse("Usage: Linux::Prctl::%s(%s)", function_name(cv), SvPVX(text));
 }
 
 #define program_arg(cv, argument, sv) S_program_arg(aTHX_ cv, argument, sv)
@@ -157,7 +157,7 @@ static unsigned long S_program_arg(pTHX_ CV *cv, const char *argument, SV *sv)
 
     program->bytes = bytes_arg(cv, argument, sv, &length);
     if (length % FILTER_BYTES || length / FILTER_BYTES > USHRT_MAX)
-        croak("%s: %s of %lu bytes is not a whole number of instructions of %d bytes,"
+        misuse("%s: %s of %lu bytes is not a whole number of instructions of %d bytes,"
               " or more than %d of them", function_name(cv), argument, (unsigned long)length,
               FILTER_BYTES, USHRT_MAX);
     program->instructions = length / FILTER_BYTES;
@@ -170,7 +170,7 @@ static unsigned long S_option_arg(pTHX_ CV *cv, const char *argument, SV *sv)
     const unsigned long number = number_arg(cv, argument, sv);
 
     if (number > UINT_MAX && ((long)number > -1 || (long)number < INT_MIN))
-        croak("%s: %s %s does not fit into an int", function_name(cv), argument, shown(sv));
+        misuse("%s: %s %s does not fit into an int", function_name(cv), argument, shown(sv));
     return number;
 }
 
@@ -323,7 +323,7 @@ static SV *S_supported_sv(pTHX_ CV *cv, SV *what)
     case LP_UNKNOWN_FUNCTION:
         break;
     }
-    croak("%s: %s is neither a function of Linux::Prctl nor a capability", function_name(cv),
+    misuse("%s: %s is neither a function of Linux::Prctl nor a capability", function_name(cv),
           shown(what));
 }
 

@@ -18,10 +18,48 @@ PERL_STATIC_INLINE MGVTBL S_perl_magic(pTHX_ int type)
     return *mg_find(plain, type)->mg_virtual;
 }
 
-/* 2 while local restores; perl clears it afterwards, but not when what it restores
- * dies. Seen on 5.14 to 5.36. */
-#define LOCAL_RESTORES (PL_localizing == 2)
+/* What the pragma warnings left of the statement that runs: nothing said, everything on,
+ * everything off; or else a mask, which only (caller 0)[9] shows. That shows "everything
+ * off" for "nothing said" before 5.18, and asking it takes a microsecond. */
+#define DEFAULT_WARNINGS_HERE (PL_curcop->cop_warnings == pWARN_STD)
+#define ALL_WARNINGS_HERE (PL_curcop->cop_warnings == pWARN_ALL)
+#define NO_WARNINGS_HERE (PL_curcop->cop_warnings == pWARN_NONE)
+
+/* While something unwinds, the statement that ran may be freed already, with the sub it
+ * stood in (5.36): then there is none, and whoever looks for it crashes. perl's own code
+ * for no place in particular is PL_compiling. */
+#define FIND_STATEMENT                                                              \
+    STMT_START {                                                                    \
+        if (!PL_curcop)                                                             \
+            PL_curcop = &PL_compiling;                                              \
+    } STMT_END
+
+/* perl says here that local restores, and takes it back afterwards; but not when what it
+ * restores dies, and then `local $SIG{ALRM}` and the like are wrong for good. */
 #define LEAVE_LOCAL (PL_localizing = 0)
+
+/* Does the operation that runs localize an element of a hash? Its copy of the hash's magic
+ * is then what perl sets at the end of the scope, whatever happened to the code meanwhile.
+ * (OPpLVAL_INTRO means other things in other operations. Seen on 5.36.) */
+PERL_STATIC_INLINE bool op_is_local(const OP *op)
+{
+    if (!op || !(op->op_private & OPpLVAL_INTRO))
+        return false;
+    switch (op->op_type) {
+    case OP_HELEM:
+    case OP_HSLICE:
+    case OP_DELETE:
+#ifdef OPpMULTIDEREF_EXISTS /* 5.22 */
+    case OP_MULTIDEREF:
+#endif
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Is everything left by exit? It sets this flag first (5.6 to 5.36), and never returns. */
+#define PERL_EXITS (PL_exit_flags & PERL_EXIT_EXPECTED)
 
 /* Where each() stands in a tied hash, its entry has a scalar for a key. perl copies it
  * for a thread without saying so, and then takes memory for the key's length: what
@@ -31,6 +69,19 @@ PERL_STATIC_INLINE void S_mend_iterator(pTHX_ HV *hash)
 {
     if (mg_find((SV *)hash, PERL_MAGIC_tied) && HvEITER_get(hash))
         HeKLEN(HvEITER_get(hash)) = HEf_SVKEY;
+}
+
+/* What became of a value in the thread that is being made, for CLONE; NULL if it was not
+ * copied. threads.pm keeps that table until CLONE is done (since 5.8). */
+#define cloned(sv) S_cloned(aTHX_ sv)
+PERL_STATIC_INLINE void *S_cloned(pTHX_ void *sv)
+{
+#ifdef USE_ITHREADS
+    return PL_ptr_table ? ptr_table_fetch(PL_ptr_table, sv) : NULL;
+#else
+    PERL_UNUSED_CONTEXT;
+    return sv;
+#endif
 }
 
 /* A constant without a glob: a reference to the value, where the name stands in the

@@ -19,6 +19,7 @@ static const char *const set_names[LP_SETS] = {
 #define MY_CXT_KEY SET_CLASS "::_guts" XS_VERSION
 typedef struct {
     SV *sets[LP_SETS];
+    HV *hashes[LP_SETS]; /* however they are called by now */
     /* keys, so that a list of names costs no copies */
     SV *caps[LP_CAPS];
     SV *securebits[LP_SECUREBITS];
@@ -44,7 +45,8 @@ static void S_start_context(pTHX_ my_cxt_t *context)
 {
     HV *stash = gv_stashpvs(SET_CLASS, GV_ADD);
 
-    Zero(context, 1, my_cxt_t);
+    Zero(context->caps, LP_CAPS, SV *);
+    Zero(context->securebits, LP_SECUREBITS, SV *);
     for (int set = 0; set < LP_SETS; set++)
         context->sets[set] = new_set((enum lp_set)set, stash);
     for (int value = 0; value < 2; value++) {
@@ -72,7 +74,7 @@ static enum lp_set S_set_arg(pTHX_ CV *cv, SV *sv)
             && (UV)SvIVX(object) < LP_SETS)
             return (enum lp_set)SvIVX(object);
     }
-    croak("%s: %s is not one of the sets of Linux::Prctl", function_name(cv), shown(sv));
+    misuse("%s: %s is not one of the sets of Linux::Prctl", function_name(cv), shown(sv));
 }
 
 #define bit_text(set, bit) S_bit_text(aTHX_ set, bit)
@@ -126,7 +128,7 @@ static unsigned S_key_arg(pTHX_ enum lp_set set, SV *key)
     SvGETMAGIC(key);
     bit = bit_number(set, key);
     if (bit < 0)
-        croak("%s: %s", unknown_text(set), bare(key));
+        misuse("%s: %s", unknown_text(set), bare(key));
     return (unsigned)bit;
 }
 
@@ -143,7 +145,7 @@ static uint64_t S_mask_args(pTHX_ CV *cv, enum lp_set set, I32 ax, I32 count)
         SvGETMAGIC(name);
         bit = bit_number(set, name);
         if (bit < 0)
-            croak("%s->%s: %s: %s", set_names[set], function_name(cv), unknown_text(set),
+            misuse("%s->%s: %s: %s", set_names[set], function_name(cv), unknown_text(set),
                   bare(name));
         mask |= LP_BIT(bit);
     }
@@ -158,28 +160,63 @@ static SV *S_element_text(pTHX_ enum lp_set set, unsigned bit)
     return sv_2mortal(newSVpvf("%s{%s}", set_names[set], bit_text(set, bit)));
 }
 
-/* A store was refused: a warning, since an assignment has no return value. */
-#define refused_store(what, error, why) S_refused_store(aTHX_ what, error, why)
-static void S_refused_store(pTHX_ SV *what, int error, struct lp_refusal why)
+/* The end of a local: what its statement wants done about a refusal, whatever code runs
+ * by now, and where it stands. */
+struct local {
+    enum severity refused, threads;
+    const char *where;
+};
+
+/* A message about a store, at the statement that runs or at that of local. An exit is not
+ * stopped by it. */
+#define tell_store(message, error, how, local) S_tell_store(aTHX_ message, error, how, local)
+static void S_tell_store(pTHX_ SV *message, int error, enum severity how,
+                         const struct local *local)
 {
-    tell(refusal_text(what, error, why), error, fatal() ? AN_EXCEPTION : severity(CATEGORY));
+    if (local) {
+        sv_catpvf(message, " while leaving the scope of local at %s.\n", local->where);
+        if (how == AN_EXCEPTION && PERL_EXITS)
+            how = A_WARNING;
+    }
+    tell(message, error, how);
+}
+
+/* A store was refused: a warning, since an assignment has no return value. */
+#define refused_store(what, error, why, local) S_refused_store(aTHX_ what, error, why, local)
+static void S_refused_store(pTHX_ SV *what, int error, struct lp_refusal why,
+                            const struct local *local)
+{
+    tell_store(refusal_text(what, error, why), error,
+               local ? local->refused : severity(CATEGORY), local);
 }
 
 /* What is gone from the bounding set does not come back. For a program that asks
  * for it that is misuse; for the end of local it is a refusal, if it is one. */
-#define raise_bounding(bit) S_raise_bounding(aTHX_ bit)
-static void S_raise_bounding(pTHX_ unsigned bit)
+#define raise_bounding(bit, local) S_raise_bounding(aTHX_ bit, local)
+static void S_raise_bounding(pTHX_ unsigned bit, const struct local *local)
 {
     const struct lp_refusal gone = {LP_ONLY_LOWERED, bit};
 
-    if (!LOCAL_RESTORES)
-        croak("Can only drop capabilities from the bounding set, not add them");
+    if (!local)
+        misuse("Can only drop capabilities from the bounding set, not add them");
     if (lp_bit(LP_BOUNDING, bit) != 1)
-        refused_store(element_text(LP_BOUNDING, bit), EPERM, gone);
+        refused_store(element_text(LP_BOUNDING, bit), EPERM, gone, local);
 }
 
-#define store(set, bit, raise) S_store(aTHX_ set, bit, raise)
-static bool S_store(pTHX_ enum lp_set set, unsigned bit, bool raise)
+#define restored_beside_threads(what, local) S_restored_beside_threads(aTHX_ what, local)
+static void S_restored_beside_threads(pTHX_ SV *what, const struct local *local)
+{
+    const int saved = errno;
+    const unsigned others = local->threads == SILENCE ? 0 : remaining_threads(lp_other_threads);
+
+    errno = saved;
+    if (others)
+        tell_store(threads_text(what, others), saved, local->threads, local);
+}
+
+/* A restore is never left out: of the other threads it tells afterwards. */
+#define store(set, bit, raise, local) S_store(aTHX_ set, bit, raise, local)
+static bool S_store(pTHX_ enum lp_set set, unsigned bit, bool raise, const struct local *local)
 {
     const struct lp_write write = {
         .set = set,
@@ -187,13 +224,16 @@ static bool S_store(pTHX_ enum lp_set set, unsigned bit, bool raise)
         .raise = raise ? LP_BIT(bit) : 0,
     };
 
-    CREDENTIAL(element_text(set, bit));
+    if (!local)
+        CREDENTIAL(element_text(set, bit));
     if (lp_write(&write) != 0) {
         int error = errno;
 
-        refused_store(element_text(set, bit), error, lp_why(&write, error));
+        refused_store(element_text(set, bit), error, lp_why(&write, error), local);
         return false;
     }
+    if (local && lp_other_threads())
+        restored_beside_threads(element_text(set, bit), local);
     return true;
 }
 
@@ -206,14 +246,14 @@ static void S_clear_by_list(pTHX_ enum lp_set set)
     SV *what = sv_2mortal(newSVpvf("%%%s = ()", set_names[set]));
 
     if (set == LP_PERMITTED || set == LP_BOUNDING)
-        croak("%%%s takes neither a list nor (): what that lowers first cannot be raised again;"
+        misuse("%%%s takes neither a list nor (): what that lowers first cannot be raised again;"
               " use ->limit, ->replace or ->clear",
               set_names[set]);
     CREDENTIAL(what);
     if (lp_write(&nothing) != 0) {
         int error = errno;
 
-        refused_store(what, error, lp_why(&nothing, error));
+        refused_store(what, error, lp_why(&nothing, error), NULL);
     }
 }
 
@@ -289,7 +329,7 @@ static void S_change(pTHX_ CV *cv, enum lp_set set, enum method method, I32 ax, 
     switch (method) {
     case METHOD_ADD:
         if (set == LP_BOUNDING && mask)
-            croak("%s->%s: Can only drop capabilities from the bounding set, not add them",
+            misuse("%s->%s: Can only drop capabilities from the bounding set, not add them",
                   set_names[set], function_name(cv));
         write.keep = ~UINT64_C(0);
         write.raise = mask;

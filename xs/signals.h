@@ -35,7 +35,7 @@ static unsigned long S_signal_arg(pTHX_ CV *cv, SV *sv)
 
     SvGETMAGIC(sv);
     if (!whole_number(sv, &number) && !signal_number(sv, &number))
-        croak("%s: signal %s is neither a number nor the name of a signal", function_name(cv),
+        misuse("%s: signal %s is neither a number nor the name of a signal", function_name(cv),
               shown(sv));
     return number;
 }

@@ -24,21 +24,25 @@ PERL_STATIC_INLINE unsigned remaining_threads(unsigned (*count)(void))
     return others;
 }
 
+#define threads_text(what, others) S_threads_text(aTHX_ what, others)
+static SV *S_threads_text(pTHX_ SV *what, unsigned others)
+{
+    return sv_2mortal(newSVpvf("%" SVf " changes this thread alone: the process has %u other%s,"
+                               " and what they may do stays as it is",
+                               SVfARG(what), others, others == 1 ? "" : "s"));
+}
+
 /* Called when the process has other threads, before this one changes a credential. */
 #define beside_threads(what) S_beside_threads(aTHX_ what)
 static void S_beside_threads(pTHX_ SV *what)
 {
-    int saved = errno;
-    enum severity how = fatal() ? AN_EXCEPTION : severity(THREADS);
-    unsigned others = how == SILENCE ? 0 : remaining_threads(lp_other_threads);
+    const int saved = errno;
+    const enum severity how = severity(THREADS);
+    const unsigned others = how == SILENCE ? 0 : remaining_threads(lp_other_threads);
 
     errno = saved;
     if (others)
-        tell(sv_2mortal(newSVpvf(
-                 "%" SVf " changes this thread alone: the process has %u other%s,"
-                       " and what they may do stays as it is",
-                 SVfARG(what), others, others == 1 ? "" : "s")),
-             saved, how);
+        tell(threads_text(what, others), saved, how);
 }
 
 #define CREDENTIAL(what)                                                            \

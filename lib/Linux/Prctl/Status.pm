@@ -3,7 +3,7 @@ package Linux::Prctl::Status;
 use 5.014;
 use warnings;
 
-use Errno qw(EACCES ENOENT EPERM ESRCH);
+use Errno qw(EACCES EBADF EINVAL ELOOP ENOENT ENOEXEC EPERM ESRCH);
 use Linux::Prctl (); our $VERSION = $Linux::Prctl::VERSION;    # CPAN tools run this line alone
 
 my $MOST_PID = 2**31 - 1;
@@ -89,10 +89,24 @@ sub _names {
     return [@$names];
 }
 
-sub _own_securebits {
-    my $mask = Linux::Prctl::get_securebits() // return;
+sub _securebit_names {
+    my ($mask) = @_;
     my @names = keys %Linux::Prctl::securebits;
     return [ @names[ grep { $mask >> $_ & 1 } 0 .. $#names ] ];
+}
+
+sub _securebit_mask {
+    my ($names) = @_;
+    my @all = keys %Linux::Prctl::securebits;
+    my %bit = map { $all[$_] => 1 << $_ } 0 .. $#all;
+    my $mask = 0;
+    $mask |= $bit{$_} for @$names;
+    return $mask;
+}
+
+sub _own_securebits {
+    my $mask = Linux::Prctl::get_securebits() // return;
+    return _securebit_names($mask);
 }
 
 # ---- reading ----
@@ -102,7 +116,7 @@ sub _die {
     my ($message, $errno) = @_;
     my ($level, $package, $file, $line) = (0);
     do { ($package, $file, $line) = caller $level++ } while $package eq __PACKAGE__;
-    $! = $errno if defined $errno;
+    $! = $errno // EINVAL;
     die "$message at $file line $line.\n";
 }
 
@@ -137,7 +151,8 @@ sub _read {
 
 # Why /proc has nothing: a process that is there all the same is one that it hides.
 sub _lost {
-    my ($what, $errno, $pid, $tid) = @_;
+    my ($what, $errno, $number) = @_;
+    my ($pid) = $number =~ /\A([0-9]+)\z/;    # untainted: kill(2) sends nothing here
     _refused($what, $errno, '/proc hides it') if $errno == EACCES || $errno == EPERM;
     _refused($what, $errno) if $errno != ENOENT && $errno != ESRCH;
     _refused($what, ENOENT, '/proc is not mounted') if !-e '/proc/self';
@@ -149,6 +164,22 @@ sub _lost {
 sub _new {
     my ($class, $text, %own) = @_;
     return bless { text => $$text, own => \%own }, $class;
+}
+
+# The number of a user namespace, where it may be asked for.
+sub _user_ns {
+    my ($process) = @_;
+    my ($id) = (readlink("/proc/$process/ns/user") // '') =~ /\[([0-9]+)\]/;
+    return defined $id ? $id + 0 : undef;
+}
+
+# Is it ours? Where its number is not told, other ids in it say that it is not.
+sub _is_ours {
+    my ($self) = @_;
+    my $own = _user_ns('thread-self');
+    return $self->{user_ns} == $own if defined $self->{user_ns} && defined $own;
+    my ($theirs, $ours) = map { _read("/proc/$_/uid_map") } $self->pid, 'thread-self';
+    return $theirs && $ours && $$theirs ne $$ours ? !!0 : undef;
 }
 
 sub _own {
@@ -174,6 +205,8 @@ sub current {
     my $errno = $! + 0;
     my $text = _read('/proc/thread-self/status') // _lost('current', $!, $$);
     my $self = $class->_new($text, _own());
+    $self->{mine}    = 1;
+    $self->{user_ns} = _user_ns('thread-self');
     $! = $errno;
     return $self;
 }
@@ -187,7 +220,10 @@ sub of {
     my $errno = $! + 0;
     my $text = _read('/proc/' . join('/task/', @ids) . '/status')
         // _lost('of(' . join(', ', @ids) . ')', $!, @ids);
-    my $self = $class->_new($text, _is_me($text, $ids[-1]) ? _own() : ());
+    my $mine = _is_me($text, $ids[-1]);
+    my $self = $class->_new($text, $mine ? _own() : ());
+    $self->{mine}    = $mine;
+    $self->{user_ns} = _user_ns(join '/task/', @ids);
     $! = $errno;
     return $self;
 }
@@ -212,6 +248,7 @@ sub _threads {
         my $text = _read("/proc/$pid/task/$tid/status");
         if ($text) {
             push @threads, $class->_new($text);
+            $threads[-1]{user_ns} = _user_ns("$pid/task/$tid");
         }
         elsif ($! != ENOENT && $! != ESRCH) {
             _lost("$function($pid)", $!, $pid);
@@ -301,7 +338,7 @@ sub _accessor {
 }
 
 _accessor($_, \&_fact)     for grep { $_ ne 'threads' } keys %FACTS;
-_accessor($_, \&_own_fact) for keys %OWN_FACTS;
+_accessor($_, \&_own_fact) for keys %OWN_FACTS, qw(at_secure assumed);
 _accessor(caps    => \&_caps);
 _accessor(as_hash => \&_as_hash);
 _accessor(report  => \&_report);
@@ -374,6 +411,166 @@ sub diff {
     my %caps = _diff_hashes(\&_diff_lists, $from->{caps}, $to->{caps}, @SETS);
     $diff{caps} = \%caps if %caps;
     return \%diff;
+}
+
+# ---- what exec makes of it ----
+
+# What of the process the rules ask for, as C takes it.
+sub _process {
+    my ($self, $assumed) = @_;
+    my %line = map { $_ => $self->_line($_) } qw(Uid Gid Groups NoNewPrivs TracerPid),
+        values %SET_LINES;
+    my %process = (
+        uid    => [ split ' ', $line{Uid} ],
+        gid    => [ split ' ', $line{Gid} ],
+        groups => [ split ' ', $line{Groups} // '' ],
+        (map { $_ => $line{ $SET_LINES{$_} } } @SETS),
+        no_new_privs => $line{NoNewPrivs},
+        pdeathsig    => $self->{own}{pdeathsig},
+        pid          => $self->{mine} ? 0 : $self->pid,
+        ours         => $self->{mine} ? 1 : $self->_is_ours,
+    );
+    push @$assumed, 'no_new_privs' if !defined $line{NoNewPrivs};
+    if ($self->{own}{securebits}) {
+        $process{securebits} = _securebit_mask($self->{own}{securebits});
+    }
+    else {
+        push @$assumed, 'securebits';
+    }
+    if ($line{TracerPid}) {
+        $process{weakly_traced} = !_has_ptrace($line{TracerPid});
+        push @$assumed, 'tracer';
+    }
+    push @$assumed, 'user_ns' if !defined $process{ours};
+    $process{ours} //= 1;
+    return \%process;
+}
+
+# The one who traces is asked now; what counts is what it was when it began.
+sub _has_ptrace {
+    my ($pid) = @_;
+    my $text = _read("/proc/$pid/status") // return 0;
+    my $caps = _new(__PACKAGE__, $text)->_caps;
+    return !!grep { $_ eq 'sys_ptrace' } @{ $caps->{effective} // [] };
+}
+
+# What stands in place of what the kernel does not tell, by name.
+my %GIVEN = (
+    securebits => sub {
+        my ($process, $names) = @_;
+        _die('after_exec: securebits is not a list of names') if ref $names ne 'ARRAY';
+        $process->{securebits} = eval { _securebit_mask($names) };
+        my %known = map { $_ => 1 } keys %Linux::Prctl::securebits;
+        for my $name (@$names) {
+            _die('after_exec: Unknown secbit: ' . ($name // 'undef')) if !$known{ $name // '' };
+        }
+    },
+    shared_fs => sub { $_[0]{shared_fs}     = $_[1] ? 1 : 0 },
+    tracer    => sub { $_[0]{weakly_traced} = $_[1] ? 0 : 1 },
+);
+
+# A path or a descriptor, and what it is called.
+sub _file {
+    my ($file) = @_;
+    _die('after_exec: file is undef') if !defined $file;
+    if (ref $file || ref \$file eq 'GLOB') {
+        my $fd = eval { fileno $file };
+        _die('after_exec: file is not an open handle', EBADF) if !defined $fd || $fd < 0;
+        return (undef, $fd, "handle $fd");
+    }
+    my $path = "$file";
+    _die('after_exec: file has a character above 255') if !utf8::downgrade($path, 1);
+    _die('after_exec: file has a NUL')                 if $path =~ /\0/;
+    return ($path, -1, $path);
+}
+
+my %REFUSED = (
+    not_a_file    => 'it is not a regular file',
+    no_permission => 'the process may not execute it',
+    noexec        => 'it is on a file system that is mounted noexec',
+    bad_attribute => 'its capabilities are malformed, or of a version that the kernel does not show',
+    not_all_caps  => 'it wants capabilities to be effective that the bounding set cuts off',
+);
+
+sub _why_refused {
+    my ($shown, $exec) = @_;
+    my $errno = $exec->{error};
+    my $why   = $REFUSED{ $exec->{rule} };
+    if ($exec->{rule} eq 'format') {
+        $why = $errno == ENOEXEC ? 'the kernel does not know what it is'
+            : $errno == ELOOP ? 'one script is the interpreter of another too often'
+            : 'what it needs to run cannot be opened';
+    }
+    $why .= ', if it is a program: it cannot be read' if $exec->{unread};
+    my $file = _printable($exec->{file});
+    return length $file && $file ne $shown ? "$file: $why" : $why;
+}
+
+sub _printable {
+    my ($bytes) = @_;
+    return $bytes =~ s/([^ -~])/sprintf '\\x%02x', ord $1/gre;
+}
+
+# The lines of a status that exec changes.
+sub _text_after {
+    my ($self, $exec, $name) = @_;
+    my %line = (
+        Uid => join("\t", @{ $exec->{uid} }),
+        Gid => join("\t", @{ $exec->{gid} }),
+        Pid => $self->pid,
+        Threads => 1,
+        (map { $SET_LINES{$_} => $exec->{$_} } @SETS),
+    );
+    $line{Name} = $name =~ s/([\n\\])/$1 eq "\n" ? '\\n' : '\\\\'/gre if defined $name;
+    my $text = $self->{text};
+    $text =~ s/\n(\w+):\t[^\n]*/exists $line{$1} ? "\n$1:\t$line{$1}" : $&/ge;
+    return \$text;
+}
+
+# What a process knows of itself, afterwards.
+sub _own_after {
+    my ($self, $exec, $assumed) = @_;
+    my %own = (dumpable => $exec->{dumpable} || _suid_dumpable(), keepcaps => 0);
+    $own{securebits} = _securebit_names($exec->{securebits});
+    $own{pdeathsig} = $exec->{pdeathsig} if defined $self->{own}{pdeathsig};
+    for my $kept (grep { defined $self->{own}{$_} } qw(subreaper timerslack)) {
+        $own{$kept} = $self->{own}{$kept};
+    }
+    $own{at_secure} = $exec->{secure};
+    $own{assumed}   = $assumed;
+    return %own;
+}
+
+sub _suid_dumpable {
+    my $text = _read('/proc/sys/fs/suid_dumpable') // return 0;
+    return $$text =~ /([0-9]+)/ ? $1 + 0 : 0;
+}
+
+sub after_exec {
+    my ($self, $file, %given) = @_;
+    _die('Usage: $status->after_exec(file, ...)') if !ref $self || @_ < 2 || @_ % 2;
+    my $errno = $! + 0;
+    my @assumed;
+    my $process = $self->_process(\@assumed);
+    push @assumed, 'shared_fs';
+    for my $what (sort keys %given) {
+        my $take = $GIVEN{$what} // _die("after_exec: unknown option \"$what\"");
+        $take->($process, $given{$what});
+        @assumed = grep { $_ ne $what } @assumed;
+    }
+    my ($path, $fd, $called) = _file($file);
+    my $shown = _printable($called);
+    my $exec  = _exec($process, $path, $fd) // _refused("after_exec($shown)", $! + 0);
+    _refused("after_exec($shown)", $exec->{error}, _why_refused($shown, $exec)) if $exec->{error};
+    push @assumed, 'program' if $exec->{unread};
+    push @assumed, 'owner'   if $exec->{owner_unsure};
+    my ($name) = ($path // readlink("/proc/self/fd/$fd") // '') =~ m{([^/]+)\z};
+    my $after = (ref $self)->_new($self->_text_after($exec, substr $name // '', 0, 15),
+        $self->_own_after($exec, [ sort @assumed ]));
+    @$after{qw(mine user_ns)} = @$self{qw(mine user_ns)};
+    $after->{exec} = { process => $process, program => $exec->{program}, path => $shown };
+    $! = $errno;
+    return $after;
 }
 
 # ---- for people ----

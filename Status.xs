@@ -1,0 +1,21 @@
+MODULE = Linux::Prctl    PACKAGE = Linux::Prctl::Status
+
+# ---- for Linux::Prctl::Status alone ----
+
+# What a process would be after it executed a file: by path, or by descriptor.
+
+SV *
+_exec(HV *process, SV *path, int fd = -1)
+    CODE:
+        RETVAL = after_exec(process, SvOK(path) ? SvPV_nolen(path) : NULL, fd);
+    OUTPUT:
+        RETVAL
+
+# Why it would have a capability or not, and what would give it.
+
+SV *
+_exec_why(HV *process, HV *program, unsigned cap)
+    CODE:
+        RETVAL = exec_why(process, program, cap);
+    OUTPUT:
+        RETVAL

@@ -1,0 +1,475 @@
+/* A program as the kernel finds it: its owner and bits, its attribute, its mount, and
+ * what it leads to. Which comes of it is in exec_rules.c. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* O_PATH, ST_NOEXEC */
+#endif
+#include "exec.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/utsname.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#define HEADER 256 /* what the kernel reads of a file to tell what it is */
+
+/* ---- ids ---- */
+
+/* The lines of a map: the first number inside, the first outside, how many. */
+static size_t read_ranges(const char *text, bool inside, struct lp_exec_range *range,
+                          size_t most, uid_t *root)
+{
+    size_t count = 0;
+    unsigned long in, out, length;
+    int used;
+
+    while (count < most && sscanf(text, "%lu %lu %lu%n", &in, &out, &length, &used) == 3) {
+        range[count].first = (uint32_t)(inside ? in : out);
+        range[count].count = (uint32_t)length;
+        range[count].outside = (uint32_t)out;
+        if (in == 0 && root)
+            *root = inside ? 0 : (uid_t)out;
+        count++;
+        text += used;
+    }
+    return count;
+}
+
+static ssize_t read_map(pid_t pid, const char *name, char *text, size_t size)
+{
+    char path[64];
+
+    if (pid)
+        (void)snprintf(path, sizeof path, "/proc/%ld/%s", (long)pid, name);
+    else
+        (void)snprintf(path, sizeof path, "/proc/thread-self/%s", name);
+    return lp_read_file(path, text, size);
+}
+
+int lp_exec_look_at_ids(pid_t pid, bool ours, struct lp_exec_view *view)
+{
+    const size_t most = sizeof view->uid / sizeof *view->uid;
+    const size_t size = most * 3 * 11 + 1;
+    char *text = malloc(size);
+    int result = -1;
+
+    if (!text)
+        return -1;
+    view->root = LP_NOBODY;
+    view->ours = ours;
+    if (read_map(pid, "uid_map", text, size) >= 0) {
+        view->uid_ranges = read_ranges(text, ours, view->uid, most, &view->root);
+        if (read_map(pid, "gid_map", text, size) >= 0) {
+            view->gid_ranges = read_ranges(text, ours, view->gid, most, NULL);
+            result = 0;
+        }
+    }
+    free(text);
+    return result;
+}
+
+static bool in_ranges(const struct lp_exec_range *range, size_t count, uint32_t id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (id >= range[i].first && id - range[i].first < range[i].count)
+            return true;
+    return false;
+}
+
+static bool some_are_hidden(const struct lp_exec_range *range, size_t count)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < count; i++)
+        sum += range[i].count;
+    return sum < UINT32_MAX;
+}
+
+#define OVERFLOW_ID 65534 /* unless /proc/sys/kernel/overflowuid says otherwise */
+
+static void look_at_owner(const struct lp_exec_view *view, struct lp_exec_chain *chain,
+                          struct lp_exec_file *file)
+{
+    const bool uid = in_ranges(view->uid, view->uid_ranges, file->uid);
+    const bool gid = in_ranges(view->gid, view->gid_ranges, file->gid);
+
+    file->mapped = uid && gid;
+    chain->owner_unsure = file->mapped
+                          && ((file->uid == OVERFLOW_ID
+                               && some_are_hidden(view->uid, view->uid_ranges))
+                              || (file->gid == OVERFLOW_ID
+                                  && some_are_hidden(view->gid, view->gid_ranges)));
+}
+
+/* ---- attributes ---- */
+
+/* A file that was opened as a place only has no attributes but by a name. */
+static ssize_t attribute(int fd, const char *path, const char *name, void *bytes, size_t size)
+{
+    char link[64];
+    ssize_t length = fgetxattr(fd, name, bytes, size);
+
+    if (length >= 0 || errno != EBADF)
+        return length;
+    (void)snprintf(link, sizeof link, "/proc/thread-self/fd/%d", fd);
+    length = getxattr(link, name, bytes, size);
+    if (length < 0 && errno == ENOENT && *path) /* no /proc */
+        length = getxattr(path, name, bytes, size);
+    return length;
+}
+
+static uint32_t word(const unsigned char *bytes, size_t at)
+{
+    bytes += 4 * at;
+    return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16
+           | (uint32_t)bytes[3] << 24;
+}
+
+static bool is_outer_root(const struct lp_exec_view *view, uint32_t id)
+{
+    for (size_t i = 0; i < view->uid_ranges; i++) {
+        const struct lp_exec_range *range = &view->uid[i];
+
+        if (range->outside == 0 && id == range->first && range->count)
+            return true;
+    }
+    return false;
+}
+
+/* Little-endian words: the version and the flag, one or two of each set, the root id. */
+enum { VERSION_1 = 1, VERSION_2, VERSION_3 };
+static const size_t version_bytes[] = {[VERSION_1] = 12, [VERSION_2] = 20, [VERSION_3] = 24};
+
+static void take_attribute(const unsigned char *bytes, size_t length,
+                           const struct lp_exec_view *view, struct lp_exec_file *file)
+{
+    const uint32_t magic = length >= 4 ? word(bytes, 0) : 0;
+    const unsigned version = magic >> 24;
+    uint32_t root = 0;
+
+    if (version < VERSION_1 || version > VERSION_3 || length != version_bytes[version]) {
+        file->attribute_error = EINVAL;
+        return;
+    }
+    file->has_caps = true;
+    file->effective = magic & 1;
+    file->permitted = word(bytes, 1);
+    file->inheritable = word(bytes, 2);
+    if (version > VERSION_1) {
+        file->permitted |= (uint64_t)word(bytes, 3) << 32;
+        file->inheritable |= (uint64_t)word(bytes, 4) << 32;
+    }
+    if (version == VERSION_3)
+        root = word(bytes, 5);
+    /* A root of ours, or of a namespace around us, is shown as none; but not the outer
+     * one's where it is somebody else here. */
+    file->caps_count = root == 0 || (view->ours ? is_outer_root(view, root) : root == view->root);
+}
+
+static uint64_t known_caps(void)
+{
+    unsigned cap = LP_CAPS;
+
+    while (cap > 0 && !lp_knows(cap - 1))
+        cap--;
+    return cap == LP_CAPS ? ~UINT64_C(0) : LP_BIT(cap) - 1;
+}
+
+static int look_at_caps(int fd, const char *path, const struct lp_exec_view *view,
+                        struct lp_exec_file *file)
+{
+    unsigned char bytes[256];
+    ssize_t length = attribute(fd, path, "security.capability", bytes, sizeof bytes);
+
+    if (length >= 0)
+        take_attribute(bytes, (size_t)length, view, file);
+    else if (errno == EOVERFLOW)
+        file->has_caps = true; /* of a root that has no number here */
+    else if (errno == EINVAL)
+        file->attribute_error = EINVAL;
+    else if (errno != ENODATA && errno != EOPNOTSUPP)
+        return -1;
+    file->permitted &= known_caps();
+    file->inheritable &= known_caps();
+    return 0;
+}
+
+/* A version, and eight bytes an entry. */
+static void look_at_acl(int fd, const char *path, struct lp_exec_file *file)
+{
+    unsigned char bytes[4 + 8 * LP_EXEC_ACL];
+    ssize_t length = attribute(fd, path, "system.posix_acl_access", bytes, sizeof bytes);
+
+    for (size_t at = 4; length >= 4 && at + 8 <= (size_t)length; at += 8) {
+        struct lp_exec_acl_entry *entry = &file->acl[file->acl_count++];
+
+        entry->tag = (uint16_t)(bytes[at] | bytes[at + 1] << 8);
+        entry->perm = (uint16_t)(bytes[at + 2] | bytes[at + 3] << 8);
+        entry->id = word(bytes + at, 1);
+    }
+}
+
+/* ---- one file ---- */
+
+static int look_at_file(int fd, const char *path, const struct lp_exec_view *view,
+                        struct lp_exec_chain *chain, struct lp_exec_file *file)
+{
+    struct stat stat;
+    struct statvfs mount;
+
+    memset(file, 0, sizeof *file);
+    if (fstat(fd, &stat) != 0 || fstatvfs(fd, &mount) != 0)
+        return -1;
+    file->uid = stat.st_uid;
+    file->gid = stat.st_gid;
+    file->mode = stat.st_mode;
+    file->nosuid = mount.f_flag & ST_NOSUID;
+    file->noexec = mount.f_flag & ST_NOEXEC;
+    look_at_owner(view, chain, file);
+    look_at_acl(fd, path, file);
+    return S_ISREG(stat.st_mode) ? look_at_caps(fd, path, view, file) : 0;
+}
+
+static void let_go(int fd)
+{
+    int saved = errno;
+
+    (void)close(fd); /* nothing was written through it */
+    errno = saved;
+}
+
+/* What the file begins with, filled up with zeros; -1 where it cannot be read. */
+static int read_at(int fd, const char *path, off_t at, void *bytes, size_t size)
+{
+    char link[64];
+    int in;
+    ssize_t length;
+
+    memset(bytes, 0, size);
+    (void)snprintf(link, sizeof link, "/proc/thread-self/fd/%d", fd);
+    in = open(link, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (in < 0 && errno == ENOENT && *path)
+        in = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (in < 0)
+        return -1;
+    length = pread(in, bytes, size, at);
+    let_go(in);
+    return length < 0 ? -1 : (int)length;
+}
+
+/* ---- scripts ---- */
+
+static bool blank(char byte)
+{
+    return byte == ' ' || byte == '\t';
+}
+
+/* The path behind #!, which has to end within what the kernel reads. A line that ends
+ * with a zero byte may name nothing, which is no file. */
+static bool interpreter(const char header[HEADER], char path[PATH_MAX])
+{
+    const char *line_end = memchr(header, '\n', strnlen(header, HEADER));
+    const char *end = line_end ? line_end : header + HEADER - 1;
+    const char *from = header + 2;
+    const char *to;
+
+    while (from < end && blank(*from))
+        from++;
+    for (to = from; to < end && *to && !blank(*to);)
+        to++;
+    if (from == end || (!line_end && to == end && *end && !blank(*end)))
+        return false;
+    memcpy(path, from, (size_t)(to - from));
+    path[to - from] = '\0';
+    return true;
+}
+
+/* ---- programs ---- */
+
+/* Both sizes begin alike; what follows is where it is in each. */
+union elf {
+    unsigned char ident[EI_NIDENT];
+    Elf32_Ehdr small;
+    Elf64_Ehdr large;
+    char bytes[HEADER];
+};
+
+union segment {
+    Elf32_Phdr small;
+    Elf64_Phdr large;
+};
+
+/* Processors that run each other's programs. */
+static const uint16_t relatives[][2] = {
+    {EM_X86_64, EM_386}, {EM_AARCH64, EM_ARM}, {EM_PPC64, EM_PPC}, {EM_SPARCV9, EM_SPARC},
+    {EM_SPARC32PLUS, EM_SPARC}, {EM_SPARCV9, EM_SPARC32PLUS},
+};
+
+static bool runs_here(uint16_t machine)
+{
+    union elf own;
+    int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    ssize_t length;
+
+    if (fd < 0)
+        return true; /* nobody can tell */
+    length = read(fd, &own, sizeof own);
+    let_go(fd);
+    if (length < (ssize_t)sizeof own.small || own.small.e_machine == machine)
+        return true;
+    for (size_t i = 0; i < sizeof relatives / sizeof *relatives; i++)
+        if ((relatives[i][0] == machine && relatives[i][1] == own.small.e_machine)
+            || (relatives[i][1] == machine && relatives[i][0] == own.small.e_machine))
+            return true;
+    return false;
+}
+
+static bool is_program(const union elf *elf)
+{
+    const uint16_t type = elf->small.e_type;
+    const unsigned char order = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? ELFDATA2MSB
+                                                                       : ELFDATA2LSB;
+
+    return memcmp(elf->ident, ELFMAG, SELFMAG) == 0 && elf->ident[EI_DATA] == order
+           && (type == ET_EXEC || type == ET_DYN) && runs_here(elf->small.e_machine);
+}
+
+/* Where its segments are described. */
+static void table(const union elf *elf, off_t *at, unsigned *count, size_t *size)
+{
+    const bool large = elf->ident[EI_CLASS] == ELFCLASS64;
+
+    *at = (off_t)(large ? elf->large.e_phoff : elf->small.e_phoff);
+    *count = large ? elf->large.e_phnum : elf->small.e_phnum;
+    *size = large ? elf->large.e_phentsize : elf->small.e_phentsize;
+}
+
+/* The path of what loads it: 1, 0 for a program that needs none, -1 and errno. */
+static int loader(int fd, const char *own_path, const union elf *elf, char path[PATH_MAX])
+{
+    const bool large = elf->ident[EI_CLASS] == ELFCLASS64;
+    const size_t wanted = large ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
+    off_t at;
+    unsigned count;
+    size_t size;
+
+    table(elf, &at, &count, &size);
+    errno = ENOEXEC;
+    if (size != wanted || count == 0)
+        return -1;
+    for (unsigned i = 0; i < count; i++, at += (off_t)size) {
+        union segment segment;
+        uint64_t length, offset;
+
+        if (read_at(fd, own_path, at, &segment, size) != (int)size) {
+            errno = ENOEXEC;
+            return -1;
+        }
+        if ((large ? segment.large.p_type : segment.small.p_type) != PT_INTERP)
+            continue;
+        length = large ? segment.large.p_filesz : segment.small.p_filesz;
+        offset = large ? segment.large.p_offset : segment.small.p_offset;
+        if (length < 2 || length > PATH_MAX
+            || read_at(fd, own_path, (off_t)offset, path, length) != (int)length
+            || path[length - 1] != '\0') {
+            errno = ENOEXEC;
+            return -1;
+        }
+        return 1;
+    }
+    return 0;
+}
+
+/* ---- all of them ---- */
+
+static int open_as_place(const char *path)
+{
+    return open(path, O_PATH | O_CLOEXEC);
+}
+
+static void look_at_loader(int fd, const union elf *elf, const struct lp_exec_view *view,
+                           struct lp_exec_chain *chain)
+{
+    char *path = chain->path[chain->count];
+    int found = loader(fd, chain->path[chain->count - 1], elf, path);
+    int place;
+
+    if (found == 0)
+        return;
+    place = found < 0 ? -1 : open_as_place(path);
+    if (place < 0 || look_at_file(place, path, view, chain, &chain->loader) != 0)
+        chain->error = errno;
+    else
+        chain->has_loader = true;
+    if (place >= 0)
+        let_go(place);
+}
+
+/* What the last file of the chain leads to: a descriptor of it, or -1. */
+static int follow(int fd, const struct lp_exec_view *view, struct lp_exec_chain *chain)
+{
+    union elf header;
+    char *next = chain->path[chain->count];
+    int place;
+
+    if (!S_ISREG(chain->file[chain->count - 1].mode))
+        return -1;
+    if (read_at(fd, chain->path[chain->count - 1], 0, &header, sizeof header) < 0) {
+        chain->unread = true;
+        return -1;
+    }
+    if (header.bytes[0] == '#' && header.bytes[1] == '!') {
+        errno = ENOEXEC;
+        place = interpreter(header.bytes, next) ? open_as_place(next) : -1;
+        if (place < 0)
+            chain->error = errno;
+        return place;
+    }
+    if (is_program(&header))
+        look_at_loader(fd, &header, view, chain);
+    else
+        chain->error = ENOEXEC;
+    return -1;
+}
+
+int lp_exec_look(const char *path, int fd, const struct lp_exec_view *view,
+                 struct lp_exec_chain *chain)
+{
+    int place = path ? open_as_place(path) : fd;
+    int result = -1;
+
+    memset(chain, 0, sizeof *chain);
+    if (path)
+        (void)snprintf(chain->path[0], PATH_MAX, "%s", path);
+    while (place >= 0) {
+        int next = -1;
+
+        result = look_at_file(place, chain->path[chain->count], view, chain,
+                              &chain->file[chain->count]);
+        if (result == 0 && ++chain->count == LP_EXEC_DEPTH)
+            chain->error = ELOOP;
+        else if (result == 0)
+            next = follow(place, view, chain);
+        if (place != fd)
+            let_go(place);
+        place = next;
+    }
+    return result;
+}
+
+/* Linux 6.16 compares with what the process was before; there is nothing to ask that
+ * would show it but the version. */
+bool lp_exec_real_ids_count(void)
+{
+    struct utsname name;
+    unsigned major, minor;
+
+    return uname(&name) == 0 && sscanf(name.release, "%u.%u", &major, &minor) == 2
+           && (major < 6 || (major == 6 && minor < 16));
+}

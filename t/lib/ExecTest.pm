@@ -1,0 +1,478 @@
+package ExecTest;
+
+# Random processes that execute random files for real, beside what after_exec said that
+# they would be.
+use 5.014;
+use warnings;
+
+use Config;
+use Exporter qw(import);
+use File::Temp;
+use Linux::Prctl qw(:all);
+use Linux::Prctl::Status;
+use POSIX ();
+
+our @EXPORT_OK = qw(own_mounts exec_stage exec_trial leave_stage);
+
+my $STATUS = 'Linux::Prctl::Status';
+my %number;    # of system calls
+
+sub pick { return $_[ rand @_ ] }
+sub chance { return rand() < $_[0] }
+
+# ---- the helper ----
+
+# Builds the program in a directory: its path, or undef and why not.
+sub build_helper {
+    my ($dir) = @_;
+    my $source = __FILE__ =~ s{[^/]+\z}{exec-helper.c}r;
+    my $helper = "$dir/helper";
+    my $log    = `$Config{cc} -O1 -static -o '$helper' '$source' 2>&1`;
+    $log = `$Config{cc} -O1 -o '$helper' '$source' 2>&1` if $?;
+    return (undef, $log) if $?;
+    %number = `'$helper' numbers` =~ /(\w+) (\d+)/g;
+    return $helper;
+}
+
+sub call {
+    my ($name, @arguments) = @_;
+    return syscall $number{$name}, @arguments;
+}
+
+# ---- the stage: files on mounts ----
+
+my $DEPTH = 7;
+
+sub write_file {
+    my ($path, $content) = @_;
+    open my $out, '>:raw', $path or die "$path: $!\n";
+    print {$out} $content;
+    close $out or die "$path: $!\n";
+    return;
+}
+
+# Scripts of scripts: each depth on each mount, to the helper on each.
+sub write_scripts {
+    my ($dir, @mounts) = @_;
+    for my $mount (@mounts) {
+        my $next = "$dir/$mount/helper";
+        for my $depth (1 .. $DEPTH) {
+            write_file("$dir/plain/script$depth-$mount", "#!" . pick('', ' ', "\t ") . $next . pick('', ' -x') . "\n");
+            chmod 0755, "$dir/plain/script$depth-$mount";
+            $next = "$dir/plain/script$depth-$mount";
+        }
+    }
+    return;
+}
+
+# Runs the program again in a mount namespace of its own, where that can be had.
+sub own_mounts {
+    return $ENV{EXEC_TEST_MOUNTS} if defined $ENV{EXEC_TEST_MOUNTS};
+    my @unshare = qw(unshare --mount --propagation private);
+    $ENV{EXEC_TEST_MOUNTS} = system("@unshare true 2>/dev/null") == 0 ? 1 : 0;
+    return 0 if !$ENV{EXEC_TEST_MOUNTS};
+    exec @unshare, $^X, (map { "-I$_" } grep { !ref } @INC), $0, @ARGV or die "unshare: $!\n";
+}
+
+# May it become anyone? In most user namespaces there is not much to choose from.
+sub many_ids {
+    return 0 if !cap_effective->has('setuid', 'setgid', 'setpcap');
+    for my $kind (qw(uid gid)) {
+        open my $in, '<', "/proc/self/${kind}_map" or return 0;
+        return 0 if !grep { my ($first, undef, $count) = split ' '; $first == 0 && $count > 101_010 } <$in>;
+    }
+    return 1;
+}
+
+# A directory with the helper and its like; with mounts of one's own, also seen through
+# some without set-id bits and without programs.
+sub exec_stage {
+    my $own = own_mounts();
+    my $dir = File::Temp->newdir('exec-XXXXXX', TMPDIR => 1);
+    chmod 0755, $dir;
+    mkdir "$dir/plain" or die "plain: $!\n";
+    my @mounts = ('plain');
+    if ($own) {
+        system('mount', '-t', 'tmpfs', '-o', 'mode=755', 'none', "$dir/plain") == 0 or die "no tmpfs\n";
+    }
+    my ($helper, $why) = build_helper("$dir/plain");
+    die "no helper: $why\n" if !$helper;
+    for my $option ($own ? qw(nosuid noexec) : ()) {
+        mkdir "$dir/$option" or die "$option: $!\n";
+        system('mount', '--bind', "$dir/plain", "$dir/$option") == 0
+            && system('mount', '-o', "remount,bind,$option", "$dir/$option") == 0
+            or die "no $option mount\n";
+        push @mounts, $option;
+    }
+    write_scripts($dir, @mounts);
+    write_file("$dir/plain/text",  "not a program\n");
+    write_file("$dir/plain/empty", '');
+    write_file("$dir/plain/elf",   "\x7fELF" . "\0" x 100);
+    write_file("$dir/plain/wanting", "#!$dir/plain/missing\n");
+    write_file("$dir/plain/nameless", "#! \n");
+    return { dir => "$dir", keep => $dir, mounts => \@mounts, root => many_ids() };
+}
+
+sub leave_stage {
+    my ($stage) = @_;
+    return if !own_mounts();
+    system 'umount', "$stage->{dir}/$_" for reverse @{ $stage->{mounts} };
+    return;
+}
+
+# ---- what a file is ----
+
+sub caps_attribute {
+    my ($permitted, $inheritable, $effective, $root) = @_;
+    my @words = map { ($permitted >> 32 * $_ & 0xffffffff, $inheritable >> 32 * $_ & 0xffffffff) } 0, 1;
+    return pack 'V*', 0x02000000 | $effective, @words if !defined $root;
+    return pack 'V*', 0x03000000 | $effective, @words, $root;
+}
+
+sub random_mask {
+    my ($all) = @_;
+    return 0    if chance(0.2);
+    return $all if chance(0.3);
+    my $mask = 0;
+    for my $cap (0 .. 40) {
+        $mask |= 1 << $cap if chance(0.5);
+    }
+    return $mask & $all;
+}
+
+sub few_caps {
+    my $mask = 0;
+    $mask |= 1 << pick(0, 1, 5, 6, 7, 8, 10, 21, 40) for 1 .. pick(1, 1, 2, 4);
+    return $mask;
+}
+
+my @MODES = (0755, 0755, 0755, 0755, 0711, 0750, 0700, 0745, 0555, 0111, 0754, 0644, 0705);
+
+# An access list of owner, a user, the group, a group, a mask, others.
+sub random_acl {
+    my ($users, $groups) = @_;
+    my @entries = ([ 1, pick(5, 7, 4) ], [ 2, pick(0, 1, 5), pick(@$users) ], [ 4, pick(0, 1, 5) ],
+        [ 8, pick(0, 1, 5), pick(@$groups) ], [ 16, pick(1, 5, 7, 4) ], [ 32, pick(0, 1, 5) ]);
+    return pack 'V' . 'vvV' x @entries, 2, map { ($_->[0], $_->[1], $_->[2] // 0xffffffff) } @entries;
+}
+
+# Changes the file; what the user may not do is left out.
+sub dress {
+    my ($path, $stage, $users, $groups, $roots) = @_;
+    my $buffer = $path;
+    call(removexattr => $buffer, 'security.capability');
+    call(removexattr => $buffer, 'system.posix_acl_access');
+    chown pick(@$users), pick(@$groups), $path;
+    my $mode = pick(@MODES) | (chance(0.3) ? 04000 : 0) | (chance(0.3) ? 02000 : 0);
+    if (chance(0.1)) {
+        my $acl = random_acl($users, $groups);
+        call(setxattr => $buffer, 'system.posix_acl_access', $acl, length $acl, 0);
+    }
+    chmod $mode, $path;
+    if (chance(0.45)) {
+        my $effective = chance(0.6) ? 1 : 0;
+        my @masks     = map { chance(0.5) ? few_caps() : chance(0.5) ? 0 : random_mask(2**41 - 1) } 1, 2;
+        my $attribute = caps_attribute(@masks, $effective, chance(0.5) ? undef : pick(@$roots));
+        call(setxattr => $buffer, 'security.capability', $attribute, length $attribute, 0);
+    }
+    return;
+}
+
+# The file of a trial: its path, dressed.
+sub random_file {
+    my ($stage, $users, $groups, $roots) = @_;
+    my $dir    = $stage->{dir};
+    my $helper = "$dir/plain/helper";
+    my $mount  = chance(0.7) ? 'plain' : pick(@{ $stage->{mounts} });
+    dress($helper, $stage, $users, $groups, $roots);
+    return pick(map { "$dir/plain/$_" } qw(text empty elf wanting nameless missing . helper/x))
+        if chance(0.06);
+    return "$dir/$mount/helper" if chance(0.7);
+    my $script = "$dir/plain/script" . pick(1, 1, 1, 2, 3, 4, 5, 6, 7) . "-$mount";
+    dress($script, $stage, $users, $groups, $roots) if chance(0.3);
+    chmod 0755, $script                             if chance(0.7);
+    return $script;
+}
+
+# ---- what a process is ----
+
+# The ids that it may have, and those of files, with a user namespace or without.
+my @OUTER = (0, 0, 1000, 1001, 65_534);
+my @MAPS = (
+    "0 100000 10\n1000 101000 5\n",
+    "0 100000 10\n1000 101000 5\n",
+    "1000 101000 5\n3 100003 1\n",
+    "0 0 4294967295\n",
+    "0 101000 1\n1000 0 1\n",
+);
+
+# What a map makes of an id inside, or undef.
+sub mapped_ids {
+    my ($map) = @_;
+    return grep {
+        my $id = $_;
+        grep { my ($in, undef, $count) = split ' '; $id >= $in && $id < $in + $count } split /\n/, $map
+    } 0, 0, 3, 1000, 1001;
+}
+
+sub random_process {
+    my ($stage) = @_;
+    my %process;
+    if ($stage->{root} && chance(0.25)) {
+        $process{map}    = pick(@MAPS);
+        $process{gidmap} = chance(0.7) ? $process{map} : pick(@MAPS);
+    }
+    my @uids = $process{map} ? mapped_ids($process{map})    : @OUTER;
+    my @gids = $process{map} ? mapped_ids($process{gidmap}) : @OUTER;
+    my $uid  = pick(@uids);
+    my $gid  = pick(@gids);
+    $process{uid} = [ map { chance(0.6) ? $uid : pick(@uids) } 1 .. 4 ];
+    $process{gid} = [ map { chance(0.6) ? $gid : pick(@gids) } 1 .. 4 ];
+    $process{groups} = [ map { pick(@gids) } 1 .. pick(0, 0, 1, 2, 3) ] if chance(0.8);
+    $process{inheritable} = chance(0.4) ? 0 : chance(0.5) ? few_caps() : random_mask(2**41 - 1);
+    $process{ambient}     = chance(0.5) ? 0 : chance(0.3) ? 2**41 - 1 : random_mask(2**41 - 1);
+    $process{bounding}    = chance(0.45) ? 2**41 - 1 : chance(0.5) ? (2**41 - 1) & ~few_caps() : random_mask(2**41 - 1);
+    $process{permitted}   = chance(0.4) ? 2**41 - 1 : random_mask(2**41 - 1);
+    $process{effective}   = chance(0.5) ? 2**41 - 1 : random_mask(2**41 - 1);
+    $process{securebits}  = 0;
+    if (chance(0.5)) {
+        $process{securebits} |= 1 << $_ for grep { chance(0.3) } 0 .. 11;
+    }
+    $process{nnp}       = chance(0.25);
+    $process{pdeathsig} = chance(0.5) ? pick(1, 10, 12) : 0;
+    $process{tracer}    = pick('strong', $process{map} ? () : 'weak') if chance(0.15);
+    $process{shared_fs} = 1 if !$process{map} && chance(0.1);
+    return \%process;
+}
+
+sub set_caps {
+    my (@set) = @_;
+    my $head = pack 'L l', 0x20080522, 0;
+    my $data = pack 'L6', (map { $_ & 0xffffffff } @set), map { $_ >> 32 } @set;
+    return call(capset => $head, $data);
+}
+
+my %LETTER = (CapEff => 0, CapPrm => 1, CapInh => 2);
+
+sub get_caps {
+    no warnings 'portable';
+    open my $in, '<', '/proc/thread-self/status' or die "status: $!\n";
+    my @set;
+    while (<$in>) {
+        $set[ $LETTER{$1} ] = hex $2 if /\A(Cap(?:Eff|Prm|Inh)):\s*([0-9a-f]+)/;
+    }
+    return @set;
+}
+
+# Makes the calling process what it shall be, as far as it can.
+sub become {
+    my ($process) = @_;
+    my $building = 1 << 2 | 1 << 4;    # no fix-up meanwhile
+    set_securebits($building);
+    call(setgroups => scalar @{ $process->{groups} }, pack 'L*', @{ $process->{groups} }) if $process->{groups};
+    call(setresgid => @{ $process->{gid} }[ 0 .. 2 ]);
+    call(setresuid => @{ $process->{uid} }[ 0 .. 2 ]);
+    setfsgid($process->{gid}[3]);
+    setfsuid($process->{uid}[3]);
+    my ($effective, $permitted) = get_caps();
+    set_caps($permitted, $permitted, $process->{inheritable} & $permitted);
+    for my $cap (grep { $process->{ambient} & $process->{inheritable} & 1 << $_ } 0 .. 40) {
+        cap_ambient_raise($cap);
+    }
+    for my $cap (grep { !($process->{bounding} & 1 << $_) } 0 .. 40) {
+        capbset_drop($cap);
+    }
+    set_securebits($process->{securebits});
+    my (undef, $now, $inheritable) = get_caps();
+    my $left = $process->{permitted} & $now;
+    set_caps($process->{effective} & $left, $left, $inheritable);
+    set_no_new_privs(1) if $process->{nnp};
+    set_pdeathsig($process->{pdeathsig});
+    return;
+}
+
+# ---- in a child ----
+
+# As the helper says it.
+sub text_of {
+    my ($status) = @_;
+    my $hash = $status->as_hash;
+    my %set  = (Inh => 'inheritable', Prm => 'permitted', Eff => 'effective', Bnd => 'bounding', Amb => 'ambient');
+    my $text = '';
+    for my $ids (qw(uid gid)) {
+        $text .= ucfirst($ids) . ':' . join('', map { "\t$hash->{$ids}{$_}" } qw(real effective saved fs)) . "\n";
+    }
+    $text .= "Groups:\t" . join('', map { "$_ " } @{ $hash->{groups} }) . "\n";
+    for my $letter (qw(Inh Prm Eff Bnd Amb)) {
+        my $mask = 0;
+        $mask |= 1 << cap_number($_) for @{ $hash->{caps}{ $set{$letter} } };
+        $text .= sprintf "Cap%s:\t%016x\n", $letter, $mask;
+    }
+    $text .= "NoNewPrivs:\t$hash->{no_new_privs}\n";
+    my @bits = keys %Linux::Prctl::securebits;
+    my %bit  = map { $bits[$_] => 1 << $_ } 0 .. $#bits;
+    my $securebits = 0;
+    $securebits |= $bit{$_} for @{ $hash->{securebits} };
+    return $text . "securebits $securebits\nat_secure $hash->{at_secure}\npdeathsig $hash->{pdeathsig}\n"
+        . "dumpable $hash->{dumpable}\n";
+}
+
+# What is foreseen: a text, or a number of an error and why.
+sub foreseen {
+    my ($process, $path) = @_;
+    my $after = eval {
+        $STATUS->current->after_exec($path, $process->{shared_fs} ? (shared_fs => 1) : ());
+    };
+    # A script that it may not read is not known to be one.
+    return 'unread' if $path =~ /script/
+        && ($after ? grep { $_ eq 'program' } @{ $after->assumed } : $@ =~ /cannot be read/);
+    return $after ? text_of($after) : 'refused ' . ($! + 0) . "\n$@";
+}
+
+sub say_and_exec {
+    my ($process, $path, $foresight, $outcome) = @_;
+    become($process);
+    syswrite $foresight, "before " . text_of_now() . "\0" . foreseen($process, $path);
+    close $foresight;
+    open STDOUT, '>&', $outcome or POSIX::_exit(99);
+    open STDERR, '>', '/dev/null';
+    no warnings 'exec';
+    exec {$path} 'helper';
+    syswrite STDOUT, 'refused ' . ($! + 0) . "\n";
+    POSIX::_exit(0);
+}
+
+sub text_of_now {
+    open my $in, '<', '/proc/thread-self/status' or return '';
+    return join '', grep { /\A(?:Uid|Gid|Groups|Cap|NoNew|Tracer)/ } <$in>, 'securebits ' . get_securebits();
+}
+
+# The maps are written by one who may, when the namespace is there.
+sub enter_namespace {
+    my ($process, $ready, $go) = @_;
+    call(unshare => 0x10000000) == 0 or POSIX::_exit(98);
+    syswrite $ready, 'x';
+    sysread $go, my $byte, 1;
+    return;
+}
+
+sub write_maps {
+    my ($process, $pid) = @_;
+    for my $map ([ uid_map => $process->{map} ], [ gid_map => $process->{gidmap} ]) {
+        open my $out, '>', "/proc/$pid/$map->[0]" or die "$map->[0]: $!\n";
+        syswrite($out, $map->[1]) or die "$map->[0]: $!\n";
+    }
+    return;
+}
+
+# Lets a traced child go on, whatever it stops for. Perl's own waitpid tells of no stop.
+sub follow_traced {
+    my ($pid) = @_;
+    my $status = pack 'i', 0;
+    while (syscall($number{wait4}, $pid, $status, 0, 0) == $pid) {    # which writes there
+        my $found = unpack 'i', $status;
+        return if ($found & 0xff) != 0x7f;
+        my $signal = $found >> 8 & 0xff;
+        call(ptrace => 7, $pid, 0, $signal == 5 || $signal == 19 ? 0 : $signal);
+    }
+    return;
+}
+
+# The process that executes, beneath one that traces it or shares its directory with it.
+sub lower {
+    my ($process, $path, @out) = @_;
+    pipe my $ready, my $say  or die "pipe: $!\n";
+    pipe my $wait,  my $let  or die "pipe: $!\n";
+    my $pid = $process->{shared_fs} ? call(clone => 0x200 | 17, 0, 0, 0, 0) : fork;
+    die "fork: $!\n" if !defined $pid || $pid < 0;
+    if (!$pid) {
+        if ($process->{tracer}) {
+            call(ptrace => 0, 0, 0, 0);
+            syswrite $say, 'x';
+            sysread $wait, my $byte, 1;
+        }
+        say_and_exec($process, $path, @out);
+    }
+    if ($process->{tracer}) {
+        sysread $ready, my $byte, 1;
+        syswrite $let, 'x';
+        follow_traced($pid);
+    }
+    else {
+        waitpid $pid, 0;
+    }
+    return;
+}
+
+sub upper {
+    my ($process, $path, @out) = @_;
+    if (($process->{tracer} // '') eq 'weak') {
+        my ($effective, $permitted, $inheritable) = get_caps();
+        set_caps($effective & ~(1 << 19), $permitted, $inheritable);
+    }
+    lower($process, $path, @out);
+    POSIX::_exit(0);
+}
+
+# ---- a trial ----
+
+sub read_all {
+    my ($in) = @_;
+    local $/;
+    return scalar(<$in>) // '';
+}
+
+# One process and one file: what happened (done, downgraded, refused), and what differs.
+sub exec_trial {
+    my ($stage, $seed) = @_;
+    srand $seed;
+    my $process = random_process($stage);
+    my @users   = $stage->{root} ? (@OUTER, 100_000, 101_000, 101_001, 100_003) : ($>, $>);
+    my @groups  = $stage->{root} ? (@OUTER, 100_000, 101_000, 101_001, 100_003) : split ' ', $);
+    my $path    = random_file($stage, \@users, \@groups, [ 0, 100_000, 101_000, 777 ]);
+    pipe my $foresight, my $foresee or die "pipe: $!\n";
+    pipe my $outcome,   my $happen  or die "pipe: $!\n";
+    pipe my $ready,     my $say     or die "pipe: $!\n";
+    pipe my $wait,      my $let     or die "pipe: $!\n";
+    my $pid = fork // die "fork: $!\n";
+    if (!$pid) {
+        close $_ for $foresight, $outcome, $ready, $let;
+        eval {
+            enter_namespace($process, $say, $wait) if $process->{map};
+            if ($process->{tracer} || $process->{shared_fs}) {
+                upper($process, $path, $foresee, $happen);
+            }
+            say_and_exec($process, $path, $foresee, $happen);
+        };
+        print STDERR $@;
+        POSIX::_exit(97);
+    }
+    close $_ for $foresee, $happen, $say, $wait;
+    if ($process->{map}) {
+        sysread $ready, my $byte, 1;
+        write_maps($process, $pid);
+        syswrite $let, 'x';
+    }
+    my ($before, $foreseen) = split /\0/, read_all($foresight), 2;
+    my $happened = read_all($outcome);
+    waitpid $pid, 0;
+    return judge($process, $path, $before, $foreseen // '', $happened);
+}
+
+sub judge {
+    my ($process, $path, $before, $foreseen, $happened) = @_;
+    my $what = $happened =~ /\Arefused/ ? 'refused' : !length $happened ? 'lost' : 'done';
+    s{ +$}{}gm for $foreseen, $happened;
+    my ($compared) = $foreseen =~ /\A(refused \d+\n)/;
+    $compared //= $foreseen;
+    $what = 'downgraded'
+        if $what eq 'done' && ($process->{nnp} || $process->{tracer} || $process->{shared_fs} || $path =~ /nosuid/);
+    return ('unread', '') if $foreseen eq 'unread';
+    return ($what, '') if $compared eq $happened && length $happened;
+    my @info = map { "$_=" . (ref $process->{$_} ? "@{ $process->{$_} }" : $process->{$_}) =~ s/\n/;/gr }
+        grep { defined $process->{$_} } sort keys %$process;
+    my $stat = join ' ', map { sprintf '%o %d %d', (stat $_)[ 2, 4, 5 ] } $path =~ s{[^/]+/[^/]+\z}{plain/helper}r;
+    return ($what, "$path ($stat) @info\n$before\n  foreseen:\n$foreseen  happened:\n$happened");
+}
+
+1;
