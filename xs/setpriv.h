@@ -692,6 +692,11 @@ static void best_known(const struct lp_reading left[LP_SOURCES], struct lp_creds
         if (!is_told(creds, field))
             *unknown |= 1U << f;
     }
+    /* What nobody tells does not keep an exec from giving anything back. */
+    if (*unknown & LP_FIELD(NO_NEW_PRIVS))
+        creds->no_new_privs = 0;
+    if (*unknown & LP_FIELD(SECUREBITS))
+        creds->securebits = 0;
 }
 
 /* What the process still is, after all was done to leave it with nothing. */
