@@ -673,7 +673,7 @@ SKIP: {
     }
     like(dies_of(sub { $me->after_exec('/bin/sh', bogus => 1) }), qr/\Aafter_exec: unknown option "bogus"/, 'no such option');
     like(dies_of(sub { $me->after_exec('/bin/sh', securebits => ['bogus']) }),
-        qr/\Aafter_exec: "bogus" is not a securebit/, 'no such securebit');
+        qr/\Aafter_exec: Unknown secbit: bogus/, 'no such securebit');
     like(dies_of(sub { $me->after_exec('/bin/sh', securebits => 1) }), qr/\Aafter_exec: securebits is not a list/, 'no list');
     like(dies_of(sub { $me->after_exec }),                 qr/\AUsage/, 'without a file');
     like(dies_of(sub { $CLASS->after_exec('/bin/sh') }),   qr/\AUsage/, 'for the class');
