@@ -7,6 +7,7 @@
 #include "options.h"
 #include "perl_guts.h"
 #include "threads.h"
+#include "../src/exec.h"
 #include "../src/look.h"
 #include "../src/plan.h"
 #include "../src/setpriv.h"
@@ -411,7 +412,8 @@ static const char *conflict_words(const struct lp_conflict *conflict)
 static void S_check_target(pTHX_ const struct options *options, const struct lp_plan *plan)
 {
     struct lp_conflict conflict = lp_conflict_of(&plan->start, &plan->target);
-    const struct lp_gain regained = lp_regained(&plan->start, &plan->target);
+    const struct lp_gain regained = lp_regained(&plan->start, &plan->target,
+                                                 lp_exec_real_ids_count());
     AV *caps;
 
     if (conflict.caps) {
@@ -549,6 +551,8 @@ static void S_prepare_plan(pTHX_ const struct options *options, struct lp_plan *
     unsigned differ;
 
     Zero(plan, 1, struct lp_plan);
+    if (given(options, after_exec) && !is_true(options, dry_run))
+        bad_plan(options, EINVAL, "after_exec goes with dry_run: it changes nothing, and only tells");
     read_wanted(options, &wanted);
     read_others(options, plan);
     look_at_self(options, &plan->start);
@@ -576,12 +580,49 @@ static void S_prepare_plan(pTHX_ const struct options *options, struct lp_plan *
                  SVfARG(field_names(plan->unreached)));
 }
 
+/* ---- after an exec ---- */
+
+/* What an exec of the file that after_exec names leaves; without it, of a program that has no
+ * privileges of its own. */
+#define predict_exec(options, target) S_predict_exec(aTHX_ options, target)
+static struct lp_creds S_predict_exec(pTHX_ const struct options *options,
+                                      const struct lp_creds *target)
+{
+    SV *file = given(options, after_exec);
+    struct lp_exec_process process = {.creds = *target,
+                                      .real_ids_count = lp_exec_real_ids_count()};
+    struct lp_exec_chain *chain = scratch(sizeof *chain);
+    struct lp_exec_view *view = scratch(sizeof *view);
+    struct lp_exec_result result;
+    const char *path = NULL;
+    int fd = -1;
+
+    if (!file)
+        return lp_exec_plain(target, process.real_ids_count);
+    if (is_handle(file)) {
+        IO *io = sv_2io(file);
+
+        fd = io && IoIFP(io) ? PerlIO_fileno(IoIFP(io)) : -1;
+        if (fd < 0)
+            bad_plan(options, EBADF, "after_exec: the handle is not that of an open file");
+    } else
+        path = string_option(options, OPT_after_exec);
+    if (lp_exec_look_at_ids(0, true, view) != 0 || lp_exec_look(path, fd, view, chain) != 0)
+        bad_plan(options, errno, "after_exec %s: %s", shown(file), Strerror(errno));
+    process.root = view->root;
+    result = lp_exec(&process, chain);
+    if (result.rule != LP_EXEC_DONE)
+        bad_plan(options, result.error, "after_exec %s: the exec would be refused: %s",
+                 shown(file), Strerror(result.error));
+    return result.creds;
+}
+
 /* ---- the plan as data ---- */
 
-#define plan_data(plan, env) S_plan_data(aTHX_ plan, env)
-static SV *S_plan_data(pTHX_ const struct lp_plan *plan, HV *env)
+#define plan_data(options, plan, env) S_plan_data(aTHX_ options, plan, env)
+static SV *S_plan_data(pTHX_ const struct options *options, const struct lp_plan *plan, HV *env)
 {
-    const struct lp_creds exec = lp_after_exec(&plan->target);
+    const struct lp_creds exec = predict_exec(options, &plan->target);
     struct lp_creds creds = plan->start;
     HV *hash = newHV();
     AV *steps = newAV();
@@ -721,7 +762,7 @@ static SV *S_left_text(pTHX_ const struct lp_reading left[LP_SOURCES])
         av_push(parts, newSVpvs("it has no capabilities any more"));
     if (!(unknown & LP_FIELD(UID)) && lp_root_in_slot(creds.uid))
         av_push(parts, newSVpvf("is still uid 0%s",
-                                lp_root_gains(&creds).caps ? ", whose next exec gives them back"
+                                lp_root_gains(&creds, lp_exec_real_ids_count()).caps ? ", whose next exec gives them back"
                                                            : ""));
     if (!(unknown & LP_FIELD(GID)) && lp_root_in_slot(creds.gid))
         av_push(parts, newSVpvs("is still gid 0"));
@@ -794,7 +835,7 @@ static SV *S_do_setpriv(pTHX_ SV **args, I32 count)
     check_threads(&options);
     if (is_true(&options, dry_run)) {
         errno = saved;
-        return sv_2mortal(plan_data(&plan, env));
+        return sv_2mortal(plan_data(&options, &plan, env));
     }
     run_plan(&options, &plan, exit);
     if (env)
