@@ -3,6 +3,7 @@
 #ifndef LP_KERNEL_H
 #define LP_KERNEL_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +15,22 @@
 
 long lp_prctl(int option, unsigned long arg2, unsigned long arg3,
               unsigned long arg4, unsigned long arg5);
+
+/* The errno for an answer that no kernel gives, as what a seccomp filter traps or fakes:
+ * something else than 0 for a change, no number where one was to be written. */
+#define LP_NO_ANSWER EPROTO
+
+/* -1, with that. */
+long lp_no_answer(void);
+/* What a change returned, if it is 0 or -1; or else -1, with that. */
+long lp_done(long result);
+long lp_change(int option, unsigned long arg2, unsigned long arg3, unsigned long arg4,
+               unsigned long arg5);
+/* A question about a bit: 0, 1 or -1. */
+int lp_ask_bit_of(int option, unsigned long arg2, unsigned long arg3);
+
+#define LP_NAME_BYTES 16
+int lp_get_name(char name[LP_NAME_BYTES]);
 
 /* The answer to a question: a value, or failed and errno. */
 struct lp_answer {
@@ -46,6 +63,7 @@ long lp_setfsgid(gid_t gid);
 int lp_setresuid(uid_t real, uid_t effective, uid_t saved);
 int lp_setresgid(gid_t real, gid_t effective, gid_t saved);
 int lp_setgroups(size_t count, const gid_t *ids);
+/* -1, which is no id, where a filter refuses. */
 uid_t lp_getfsuid(void);
 gid_t lp_getfsgid(void);
 

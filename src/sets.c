@@ -7,9 +7,9 @@
 
 /* ---- reading ---- */
 
-static long ambient(int what, unsigned cap)
+static int ambient(int what, unsigned cap)
 {
-    return lp_prctl(PR_CAP_AMBIENT, (unsigned long)what, cap, 0, 0);
+    return (int)lp_change(PR_CAP_AMBIENT, (unsigned long)what, cap, 0, 0);
 }
 
 int lp_bit(enum lp_set set, unsigned bit)
@@ -19,9 +19,9 @@ int lp_bit(enum lp_set set, unsigned bit)
 
     switch (set) {
     case LP_AMBIENT:
-        return (int)ambient(LP_PR_CAP_AMBIENT_IS_SET, bit);
+        return lp_ask_bit_of(PR_CAP_AMBIENT, LP_PR_CAP_AMBIENT_IS_SET, bit);
     case LP_BOUNDING:
-        return (int)lp_prctl(PR_CAPBSET_READ, bit, 0, 0, 0);
+        return lp_ask_bit_of(PR_CAPBSET_READ, bit, 0);
     case LP_SECURE:
         bits = lp_prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
         return bits == -1 ? -1 : (int)(bits >> bit & 1);
@@ -161,7 +161,7 @@ static int write_securebits(const struct lp_write *write)
     if (now == -1)
         return -1;
     wanted = (unsigned long)lp_written(write, (uint64_t)now);
-    if (lp_prctl(PR_SET_SECUREBITS, wanted, 0, 0, 0) != -1)
+    if (lp_change(PR_SET_SECUREBITS, wanted, 0, 0, 0) == 0)
         return 0;
     /* Without setpcap the kernel refuses even what changes nothing. */
     return errno == EPERM && wanted == (unsigned long)now ? 0 : -1;
@@ -184,7 +184,7 @@ static int each(uint64_t mask, int (*step)(unsigned cap))
 
 static int ambient_lower(unsigned cap)
 {
-    return ambient(LP_PR_CAP_AMBIENT_LOWER, cap) == -1 ? -1 : 0;
+    return ambient(LP_PR_CAP_AMBIENT_LOWER, cap);
 }
 
 /* Raises those that are not raised yet, or none of them. */
@@ -197,7 +197,7 @@ static int ambient_raise(const struct lp_write *write)
 
     for (uint64_t rest = write->raise; rest; rest &= rest - 1) {
         unsigned cap = (unsigned)__builtin_ctzll(rest);
-        long bit = ambient(LP_PR_CAP_AMBIENT_IS_SET, cap);
+        int bit = lp_bit(LP_AMBIENT, cap);
 
         if (bit == -1)
             return -1;
@@ -229,10 +229,9 @@ static int ambient_raise(const struct lp_write *write)
 static int write_ambient(const struct lp_write *write)
 {
     if (!write->keep && !write->raise)
-        return lp_prctl(PR_CAP_AMBIENT, LP_PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == -1 ? -1 : 0;
+        return ambient(LP_PR_CAP_AMBIENT_CLEAR_ALL, 0);
     if (!write->whole && write->raise) /* one element: the kernel decides */
-        return ambient(LP_PR_CAP_AMBIENT_RAISE, (unsigned)__builtin_ctzll(write->raise)) == -1
-                 ? -1 : 0;
+        return ambient(LP_PR_CAP_AMBIENT_RAISE, (unsigned)__builtin_ctzll(write->raise));
     if (write->raise && ambient_raise(write) != 0)
         return -1;
     return each(~(write->keep | write->raise), ambient_lower);
@@ -240,7 +239,7 @@ static int write_ambient(const struct lp_write *write)
 
 static int bounding_drop(unsigned cap)
 {
-    return lp_prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == -1 ? -1 : 0;
+    return (int)lp_change(PR_CAPBSET_DROP, cap, 0, 0, 0);
 }
 
 static int bounding_gone(unsigned cap)
