@@ -1,6 +1,6 @@
 /* prctl(2) and the few system calls beside it. */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* unshare(2) */
+#define _GNU_SOURCE
 #endif
 #include "kernel.h"
 
@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -330,44 +329,6 @@ int lp_setresgid(gid_t real, gid_t effective, gid_t saved)
 int lp_setgroups(size_t count, const gid_t *ids)
 {
     return (int)syscall(ID_CALL(setgroups), count, ids);
-}
-
-/* ---- threads ---- */
-
-extern char __libc_single_threaded __attribute__((weak)); /* glibc 2.32 */
-
-static unsigned counted_threads(void)
-{
-    struct stat task;
-
-    /* A directory has two links and one for each thread in it. */
-    if (stat("/proc/self/task", &task) != 0 || task.st_nlink < 3)
-        return 1;
-    return (unsigned)task.st_nlink - 2;
-}
-
-unsigned lp_other_threads(void)
-{
-    if (&__libc_single_threaded && __libc_single_threaded)
-        return 0;
-    return lp_count_other_threads();
-}
-
-unsigned lp_count_other_threads(void)
-{
-    int saved = errno;
-    unsigned others = 0;
-
-    /* Refused, and nothing else, when there are more. */
-    if (unshare(CLONE_THREAD) != 0) {
-        bool more = errno == EINVAL;
-
-        others = counted_threads() - 1;
-        if (more && others == 0) /* no /proc */
-            others = 1;
-    }
-    errno = saved;
-    return others;
 }
 
 /* ---- capget(2), capset(2) ---- */

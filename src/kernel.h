@@ -67,12 +67,6 @@ int lp_setgroups(size_t count, const gid_t *ids);
 uid_t lp_getfsuid(void);
 gid_t lp_getfsgid(void);
 
-/* How many threads the process has beside this one, 0 where nobody can tell. */
-unsigned lp_other_threads(void);
-/* The same asked of the kernel, also where the C library is sure of the answer:
- * it does not see a thread that was made without it. */
-unsigned lp_count_other_threads(void);
-
 /* ---- capabilities ---- */
 
 int lp_capget(struct lp_caps *caps);

@@ -9,7 +9,9 @@
 #include "caps.h"
 #include "kernel.h"
 #include "supported.h"
+#include "threads.h"
 #include "sets.h"
+#include "threads.h"
 #include "rules.h"
 #include "why.h"
 

@@ -467,6 +467,9 @@ static void S_check_threads(pTHX_ const struct options *options)
 {
     const unsigned others = remaining_threads(lp_count_other_threads);
 
+    if (others == LP_THREADS_UNKNOWN)
+        bad_plan(options, EINVAL, "whether the process has other threads cannot be told: they"
+                                  " would keep what this one gives up");
     if (others)
         bad_plan(options, EINVAL,
                  "the process has %u other thread%s, which would keep what this one gives up",
