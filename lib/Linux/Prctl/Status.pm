@@ -445,11 +445,24 @@ sub _characters {
     return Encode::decode('UTF-8', my $bytes = $data, sub { join '', map { sprintf '\\x%02x', $_ } @_ });
 }
 
+# In another root directory, or by a path that depends on the working directory, the same name
+# is another's code, which would run with what this process may do.
+my $ROOT = join ' ', (stat '/')[ 0, 1 ];
+
+sub _load_json {
+    return if $INC{'JSON/PP.pm'} && $INC{'Encode.pm'};
+    _refused('as_json', EPERM, 'the root directory is another one by now: load JSON::PP and Encode before chroot(2)')
+        if $ROOT ne join ' ', (stat '/')[ 0, 1 ];
+    local @INC = grep { ref || m{\A/} } @INC;
+    require Encode;
+    require JSON::PP;
+    return;
+}
+
 sub _as_json {
     my ($self) = @_;
     my $errno = $! + 0;
-    require Encode;
-    require JSON::PP;
+    _load_json();
     my $text = JSON::PP->new->utf8->canonical->encode(_characters($self->_as_hash));
     $! = $errno;
     return $text;
