@@ -359,9 +359,7 @@ sub say_and_exec {
     close $foresight;
     open STDOUT, '>&', $outcome or POSIX::_exit(99);
     open STDERR, '>', '/dev/null';
-    no warnings 'exec';
-    exec {$path} 'helper';
-    syswrite STDOUT, 'refused ' . ($! + 0) . "\n";
+    exec {$path} 'helper' or syswrite STDOUT, 'refused ' . ($! + 0) . "\n";
     POSIX::_exit(0);
 }
 
@@ -584,9 +582,7 @@ sub attempt {
     }
     open STDOUT, '>&', $out or POSIX::_exit(99);
     open STDERR, '>', '/dev/null';
-    no warnings 'exec';
-    exec {$path} 'helper';
-    POSIX::_exit(0);
+    exec {$path} 'helper' or POSIX::_exit(0);
 }
 
 # In the child: says why, then takes the first way, or tries at random where there is none.
