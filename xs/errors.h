@@ -39,6 +39,13 @@ static SV *S_number_copy(pTHX_ SV *sv)
     return sv_2mortal(SvIsUV(sv) ? newSVuv(SvUVX(sv)) : newSViv(SvIVX(sv)));
 }
 
+/* The text of a value, which stays what it is. */
+#define text_of(sv, length) S_text_of(aTHX_ sv, length)
+static const char *S_text_of(pTHX_ SV *sv, STRLEN *length)
+{
+    return SvPV_nomg(is_number(sv) ? number_copy(sv) : sv, *length);
+}
+
 /* A value as a message shows it: nothing that a terminal would act on. Strings are
  * in quotes, except where 1.6.0 had none: "Unknown capability: bogus". A number has
  * none, and may be a string by now too. */
@@ -52,14 +59,10 @@ static const char *S_shown(pTHX_ SV *sv, U32 quote)
 
     if (!SvOK(sv))
         return "undef";
-    if (is_number(sv)) {
-        sv = number_copy(sv);
-        quote = 0;
-    }
-    text = SvPV_nomg(sv, length);
+    text = text_of(sv, &length);
     /* What says that it is UTF-8, and is not, would be read from before its first byte. */
     characters = SvUTF8(sv) && is_utf8_string((const U8 *)text, length);
-    if (SvROK(sv) || looks_decimal(text, length))
+    if (SvROK(sv) || is_number(sv) || looks_decimal(text, length))
         quote = 0;
     return pv_pretty(sv_2mortal(newSVpvs("")), text, length, ENOUGH, NULL, NULL,
                      quote | PERL_PV_PRETTY_ELLIPSES | (characters ? PERL_PV_ESCAPE_UNI : 0));

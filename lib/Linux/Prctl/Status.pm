@@ -441,8 +441,9 @@ sub _characters {
     my ($data) = @_;
     return { map { $_ => _characters($data->{$_}) } keys %$data } if ref $data eq 'HASH';
     return [ map { _characters($_) } @$data ] if ref $data;
-    return $data if $data !~ /[^ -~]/;
-    return Encode::decode('UTF-8', my $bytes = $data, sub { join '', map { sprintf '\\x%02x', $_ } @_ });
+    my $bytes = $data;    # a number that is matched itself is a string from then on, before 5.36
+    return $data if $bytes !~ /[^ -~]/;
+    return Encode::decode('UTF-8', $bytes, sub { join '', map { sprintf '\\x%02x', $_ } @_ });
 }
 
 # In another root directory, or by a path that depends on the working directory, the same name
