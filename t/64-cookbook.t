@@ -112,7 +112,9 @@ sub recipe($$$) {
 # A port below 1024 that nobody has.
 sub free_port {
     for my $port (reverse 600 .. 1023) {
-        return $port if IO::Socket::INET->new(LocalPort => $port, Listen => 1, ReuseAddr => 1);
+        my $socket = IO::Socket::INET->new(LocalPort => $port, Listen => 1, ReuseAddr => 1) or next;
+        close $socket;    # before 5.24 it would live on until the caller's statement ends
+        return $port;
     }
     die "no port below 1024 is free\n";
 }
