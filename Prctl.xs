@@ -32,8 +32,6 @@ typedef enum lp_set lp_set;
 /* Before a credential changes. */
 #define CREDENTIAL_CALL CREDENTIAL(call_text_at(cv, ax, items))
 
-#define NAME_BYTES 16
-
 MODULE = Linux::Prctl    PACKAGE = Linux::Prctl
 
 PROTOTYPES: DISABLE
@@ -71,9 +69,9 @@ get_ptracer()
 SV *
 get_name()
     PREINIT:
-        char name[NAME_BYTES + 1] = "";
+        char name[LP_NAME_BYTES];
     CODE:
-        if (lp_prctl(PR_GET_NAME, (unsigned long)name, 0, 0, 0) == -1) {
+        if (lp_get_name(name) != 0) {
             refused_call(cv, ax, items, NULL);
             XSRETURN_UNDEF;
         }
@@ -89,10 +87,12 @@ get_auxv()
     PPCODE:
         buffer = lp_prctl(PR_GET_AUXV, 0, 0, 0, 0);
         size = buffer;
-        if (buffer > 0) {
-            auxv = (unsigned long *)SvPVX(sv_2mortal(newSV((STRLEN)buffer)));
-            Zero(auxv, buffer, char); /* should the kernel write less than it said */
+        if (buffer >= 0) {
+            auxv = (unsigned long *)SvPVX(sv_2mortal(newSV((STRLEN)buffer + sizeof *auxv)));
+            Zero(auxv, buffer + sizeof *auxv, char); /* should the kernel write less */
             size = lp_prctl(PR_GET_AUXV, (unsigned long)auxv, (unsigned long)buffer, 0, 0);
+            if (size != -1 && !auxv[0]) /* there is always something */
+                size = lp_no_answer();
         }
         if (size == -1) {
             refused_call(cv, ax, items, NULL);
@@ -109,7 +109,7 @@ get_auxv()
 
 # ---- credentials: a refusal has a reason ----
 
-lp_change
+lp_write_status
 set_keepcaps(lp_number value)
     CODE:
         CREDENTIAL_CALL;
@@ -117,25 +117,25 @@ set_keepcaps(lp_number value)
     OUTPUT:
         RETVAL
 
-lp_change
+lp_write_status
 set_securebits(lp_number value)
     CODE:
         CREDENTIAL_CALL;
         RETVAL.write = (struct lp_write){.set = LP_SECURE, .raise = value};
-        RETVAL.status = lp_prctl(PR_SET_SECUREBITS, value, 0, 0, 0);
+        RETVAL.status = lp_change(PR_SET_SECUREBITS, value, 0, 0, 0);
     OUTPUT:
         RETVAL
 
-lp_change
+lp_write_status
 capbset_drop(lp_any_capability capability)
     CODE:
         CREDENTIAL_CALL;
         RETVAL.write = one_cap(LP_BOUNDING, capability, false);
-        RETVAL.status = lp_prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+        RETVAL.status = lp_change(PR_CAPBSET_DROP, capability, 0, 0, 0);
     OUTPUT:
         RETVAL
 
-lp_change
+lp_write_status
 cap_ambient_raise(lp_any_capability capability)
     ALIAS:
         cap_ambient_raise = LP_PR_CAP_AMBIENT_RAISE
@@ -143,11 +143,11 @@ cap_ambient_raise(lp_any_capability capability)
     CODE:
         CREDENTIAL_CALL;
         RETVAL.write = one_cap(LP_AMBIENT, capability, ix == LP_PR_CAP_AMBIENT_RAISE);
-        RETVAL.status = lp_prctl(PR_CAP_AMBIENT, (unsigned long)ix, capability, 0, 0);
+        RETVAL.status = lp_change(PR_CAP_AMBIENT, (unsigned long)ix, capability, 0, 0);
     OUTPUT:
         RETVAL
 
-lp_change
+lp_write_status
 set_cap(lp_set_flag flag, lp_capability capability, bool value)
     CODE:
         CREDENTIAL_CALL;
@@ -191,33 +191,22 @@ supported(SV *what)
 
 lp_status
 set_proctitle(lp_string title)
-    PREINIT:
-        char name[NAME_BYTES] = "";
     CODE:
-        /* perl writes the title where ps looks, and the name with it */
-        RETVAL = lp_prctl(PR_GET_NAME, (unsigned long)name, 0, 0, 0);
-        if (RETVAL != -1) {
-            SV *zero = get_sv("0", GV_ADD);
-
-            sv_setpv(zero, title);
-            SvUTF8_off(zero); /* which sv_setpv leaves as it was */
-            SvSETMAGIC(zero);
-            RETVAL = lp_prctl(PR_SET_NAME, (unsigned long)name, 0, 0, 0);
-        }
+        RETVAL = set_proctitle(title);
     OUTPUT:
         RETVAL
 
-lp_id
+lp_answer
 getfsuid()
     CODE:
-        RETVAL = lp_getfsuid();
+        RETVAL = id_answer(lp_getfsuid());
     OUTPUT:
         RETVAL
 
-lp_id
+lp_answer
 getfsgid()
     CODE:
-        RETVAL = lp_getfsgid();
+        RETVAL = id_answer(lp_getfsgid());
     OUTPUT:
         RETVAL
 

@@ -1,22 +1,11 @@
 /* Linux::Prctl::CapState and Linux::Prctl::FileCaps: a table of contents. What is
  * asked of libcap and of files is in the *.c beside this, of the kernel in ../src; what
  * Perl gives and gets is in the *.h beside this, ../xs and typemap. */
-#define PERL_NO_GET_CONTEXT
-#include "EXTERN.h"
-#include "perl.h"
-#include "XSUB.h"
+#include "../xs/perl_api.h"
 
-#include <errno.h>
-#include <limits.h>
-#include <time.h>
-
-#include "../src/lp.h"
-#include "../xs/args.h"
-#include "../xs/errors.h"
-#include "../xs/threads.h"
+#include "files.h"
 #include "known.h"
 #include "objects.h"
-#include "files.h"
 #include "searches.h"
 
 /* The C types that typemap knows. */

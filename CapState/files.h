@@ -35,18 +35,6 @@ static void S_follow_arg(pTHX_ CV *cv, SV *value, lp_target *target)
                function_name(cv));
 }
 
-#define path_arg(cv, sv) S_path_arg(aTHX_ cv, sv)
-static const char *S_path_arg(pTHX_ CV *cv, SV *sv)
-{
-    int saved = errno;
-    const char *path;
-
-    errno = EINVAL; /* should it be none */
-    path = string_arg(cv, "path", sv);
-    errno = saved;
-    return path;
-}
-
 /* A path, or a handle of any type. An object that is both, as a File::Temp, is a
  * handle: that is the file it has, whatever has become of its name. */
 #define file_arg(cv, sv, target) S_file_arg(aTHX_ cv, sv, target)
@@ -57,7 +45,7 @@ static void S_file_arg(pTHX_ CV *cv, SV *sv, lp_target *target)
     SvGETMAGIC(sv);
     thing = SvROK(sv) ? SvRV(sv) : sv;
     if (!isGV_with_GP(thing) && SvTYPE(thing) != SVt_PVIO) {
-        target->file.path = path_arg(cv, sv);
+        target->file.path = string_arg(cv, "path", sv);
         return;
     }
     target->file.fd = handle_fd(thing);
@@ -154,9 +142,9 @@ static const char *S_file_text(pTHX_ const struct lp_file *file)
 }
 
 /* "set("/usr/bin/ping"): Operation not permitted (setfcap is not effective)" */
-#define failure_text(cv, function, file, error, failure)                            \
-    S_failure_text(aTHX_ cv, function, file, error, failure)
-static SV *S_failure_text(pTHX_ CV *cv, const char *function, const char *file, int error,
+#define file_failure_text(cv, function, file, error, failure)                       \
+    S_file_failure_text(aTHX_ cv, function, file, error, failure)
+static SV *S_file_failure_text(pTHX_ CV *cv, const char *function, const char *file, int error,
                           const struct lp_file_failure *failure)
 {
     struct lp_refusal why = no_reason;
@@ -209,7 +197,7 @@ static void S_file_failed(pTHX_ CV *cv, const struct lp_file *file,
 {
     const int error = errno;
 
-    die_of(failure_text(cv, function_name(cv), file_text(file), error, failure), error);
+    die_of(file_failure_text(cv, function_name(cv), file_text(file), error, failure), error);
 }
 
 #endif

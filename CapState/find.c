@@ -25,7 +25,7 @@ struct bytes {
     size_t room;
 };
 
-static int append(struct bytes *bytes, const char *text, size_t length)
+static int add_bytes(struct bytes *bytes, const char *text, size_t length)
 {
     if (bytes->room - bytes->length < length) {
         size_t room = 2 * (bytes->length + length);
@@ -86,15 +86,19 @@ static struct level *last(const struct lp_find *find)
 }
 
 /* The path of an entry of the last level, or of the level itself ("");
- * false for want of memory. */
+ * false for want of memory, else errno is as it was. */
 static bool set_path(struct lp_find *find, const char *name)
 {
     struct bytes *path = &find->path;
+    int saved = errno;
 
     path->length = last(find)->path;
-    if (*name && path->length && path->at[path->length - 1] != '/' && append(path, "/", 1) != 0)
+    if (*name && path->length && path->at[path->length - 1] != '/' && add_bytes(path, "/", 1) != 0)
         return false;
-    return append(path, name, strlen(name) + 1) == 0;
+    if (add_bytes(path, name, strlen(name) + 1) != 0)
+        return false;
+    errno = saved;
+    return true;
 }
 
 static enum lp_find_event failed(struct lp_find *find, struct lp_found *found)
@@ -319,12 +323,15 @@ static enum lp_find_event leave(struct lp_find *find, struct lp_found *found)
     if (parent && parent->fd < 0) {
         struct stat stat;
 
-        parent->fd = openat(level->fd, "..", O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
+        do
+            parent->fd = openat(level->fd, "..",
+                                O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
+        while (parent->fd < 0 && errno == EINTR);
         if (parent->fd < 0 || fstat(parent->fd, &stat) != 0 || stat.st_dev != parent->device
             || stat.st_ino != parent->inode) {
             if (parent->next < parent->entries.length) {
                 find->path.length = parent->path;
-                (void)append(&find->path, "", 1); /* shorter than what is there */
+                (void)add_bytes(&find->path, "", 1); /* shorter than what is there */
                 errno = ESTALE;
                 event = refused(find, found);
             }
@@ -342,28 +349,35 @@ static enum lp_find_event leave(struct lp_find *find, struct lp_found *found)
 
 /* ---- one step after the other ---- */
 
-static unsigned char type_of(int fd, const char *name)
+/* What an entry is, where its file system does not tell. */
+static int find_type(int fd, const char *name, unsigned char *type)
 {
     struct stat stat;
 
     if (fstatat(fd, name, &stat, AT_SYMLINK_NOFOLLOW) != 0)
-        return DT_UNKNOWN;
-    return S_ISREG(stat.st_mode) ? DT_REG : S_ISDIR(stat.st_mode) ? DT_DIR : DT_UNKNOWN;
+        return -1;
+    *type = S_ISREG(stat.st_mode) ? DT_REG : S_ISDIR(stat.st_mode) ? DT_DIR : DT_UNKNOWN;
+    return 0;
 }
 
 static enum lp_find_event take_entry(struct lp_find *find, struct lp_found *found)
 {
     const struct entry *entry = (const struct entry *)(find->buffer + find->at);
+    const char *name = entry->name;
     struct level *level = last(find);
     unsigned char type = entry->type;
 
     find->at += entry->length;
-    if (type == DT_UNKNOWN)
-        type = type_of(level->fd, entry->name);
+    if (type == DT_UNKNOWN && find_type(level->fd, name, &type) != 0) {
+        if (vanished())
+            return LP_FIND_PAUSE;
+        (void)set_path(find, name); /* else want of memory is the error */
+        return refused(find, found);
+    }
     if (type == DT_REG)
-        return examine(find, level->fd, entry->name, false, found);
-    if (type == DT_DIR && strcmp(entry->name, ".") != 0 && strcmp(entry->name, "..") != 0
-        && append(&level->entries, entry->name, strlen(entry->name) + 1) != 0)
+        return examine(find, level->fd, name, false, found);
+    if (type == DT_DIR && strcmp(name, ".") != 0 && strcmp(name, "..") != 0
+        && add_bytes(&level->entries, name, strlen(name) + 1) != 0)
         return refused(find, found);
     return LP_FIND_PAUSE;
 }
@@ -384,7 +398,7 @@ static enum lp_find_event read_entries(struct lp_find *find, struct lp_found *fo
 }
 
 /* A path that was given: here nothing vanishes without a word. */
-static enum lp_find_event take_root(struct lp_find *find, struct lp_found *found)
+static enum lp_find_event begin(struct lp_find *find, struct lp_found *found)
 {
     const char *path = find->roots.at + find->root;
     const bool follow = find->options.follow;
@@ -392,7 +406,7 @@ static enum lp_find_event take_root(struct lp_find *find, struct lp_found *found
 
     find->root += strlen(path) + 1;
     find->path.length = 0;
-    if (append(&find->path, path, strlen(path) + 1) != 0
+    if (add_bytes(&find->path, path, strlen(path) + 1) != 0
         || fstatat(AT_FDCWD, path, &stat, follow ? 0 : AT_SYMLINK_NOFOLLOW) != 0)
         return refused(find, found);
     if (S_ISDIR(stat.st_mode))
@@ -413,7 +427,7 @@ static enum lp_find_event step(struct lp_find *find, struct lp_found *found)
     const char *name;
 
     if (!find->depth)
-        return find->root < find->roots.length ? take_root(find, found) : LP_FIND_END;
+        return find->root < find->roots.length ? begin(find, found) : LP_FIND_END;
     if (find->at < find->length)
         return take_entry(find, found);
     if (find->reading)
@@ -428,15 +442,38 @@ static enum lp_find_event step(struct lp_find *find, struct lp_found *found)
     return enter(find, level->fd, name, false, found);
 }
 
+/* One step, or none where a signal interrupted it: it is taken again once the handler of
+ * the signal has run. */
+static enum lp_find_event try_step(struct lp_find *find, struct lp_found *found,
+                                   bool *interrupted)
+{
+    const bool reading = find->reading;
+    const size_t root = find->root;
+    const size_t at = find->at;
+    const size_t next = find->depth ? last(find)->next : 0;
+    enum lp_find_event event = step(find, found);
+
+    *interrupted = event == LP_FIND_ERROR && found->error == EINTR;
+    if (!*interrupted)
+        return event;
+    find->reading = reading;
+    find->root = root;
+    find->at = at;
+    if (find->depth)
+        last(find)->next = next;
+    return LP_FIND_PAUSE;
+}
+
 #define STEPS 1000 /* some hundred microseconds */
 
 enum lp_find_event lp_find_next(struct lp_find *find, struct lp_found *found)
 {
     int saved = errno;
     enum lp_find_event event = LP_FIND_PAUSE;
+    bool interrupted = false;
 
-    for (int i = 0; i < STEPS && event == LP_FIND_PAUSE; i++)
-        event = step(find, found);
+    for (int i = 0; i < STEPS && event == LP_FIND_PAUSE && !interrupted; i++)
+        event = try_step(find, found, &interrupted);
     errno = saved;
     return event;
 }
@@ -462,7 +499,7 @@ struct lp_find *lp_find_new(const struct lp_find_options *options)
 
 int lp_find_add(struct lp_find *find, const char *path)
 {
-    return append(&find->roots, path, strlen(path) + 1);
+    return add_bytes(&find->roots, path, strlen(path) + 1);
 }
 
 void lp_find_free(struct lp_find *find)

@@ -3,6 +3,8 @@
 #ifndef LP_KNOWN_H
 #define LP_KNOWN_H
 
+#include "../xs/perl_api.h"
+
 #include "../src/memory.h"
 
 static const struct lp_known_caps *known_caps; /* set when CapState.so is loaded */

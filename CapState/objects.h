@@ -3,6 +3,8 @@
 #ifndef LP_OBJECTS_H
 #define LP_OBJECTS_H
 
+#include "../xs/args.h"
+#include "../xs/threads.h"
 #include "text.h"
 
 /* An object is a blessed string of the bytes of a struct: a thread can have a copy
@@ -223,7 +225,8 @@ static lp_content S_text_arg(pTHX_ CV *cv, enum type type, SV *sv)
 #define content_text(cv, type, content) S_content_text(aTHX_ cv, type, content)
 static SV *S_content_text(pTHX_ CV *cv, enum type type, const lp_content *content)
 {
-    char *text = type == CAP_STATE ? lp_caps_to_text(&content->caps) : lp_file_caps_to_text(content);
+    char *text = type == CAP_STATE ? lp_caps_to_text(&content->caps)
+                                   : lp_file_caps_to_text(content);
     SV *sv;
 
     if (!text)

@@ -96,7 +96,8 @@ static bool S_search_options(pTHX_ CV *cv, SV *sv, struct search_options *option
 }
 
 /* A search of the paths in the arguments from the second on. */
-#define new_search(cv, class, args, count, options) S_new_search(aTHX_ cv, class, args, count, options)
+#define new_search(cv, class, args, count, options)                                 \
+    S_new_search(aTHX_ cv, class, args, count, options)
 static SV *S_new_search(pTHX_ CV *cv, HV *class, SV **args, I32 count,
                         const struct search_options *options)
 {
@@ -110,14 +111,14 @@ static SV *S_new_search(pTHX_ CV *cv, HV *class, SV **args, I32 count,
             .what = error == ENOENT ? LP_FILE_NO_PROC : LP_FILE_REFUSED,
         };
 
-        die_of(failure_text(cv, function_name(cv), "", error, &failure), error);
+        die_of(file_failure_text(cv, function_name(cv), "", error, &failure), error);
     }
     sv_magicext((SV *)perl, NULL, PERL_MAGIC_ext, &search_magic, (const char *)find, 0)
         ->mg_flags |= MGf_DUP;
     av_store(perl, SEARCH_FOUND_CLASS, newRV_inc((SV *)class));
     av_store(perl, SEARCH_ERROR, options->error ? newSVsv(options->error) : newSV(0));
     for (I32 i = 0; i < count; i++)
-        if (lp_find_add(find, path_arg(cv, args[i])) != 0)
+        if (lp_find_add(find, string_arg(cv, "path", args[i])) != 0)
             die_of(sv_2mortal(newSVpvf("%s: %s", function_name(cv), Strerror(errno))), errno);
     return sv_bless(search, gv_stashpvs(SEARCH_CLASS, GV_ADD));
 }
@@ -143,7 +144,7 @@ static void S_search_failed(pTHX_ CV *cv, SV *code, const struct lp_found *found
 {
     dSP;
     SV *path = newSVpvn_flags(found->path, strlen(found->path), SVs_TEMP);
-    SV *text = failure_text(cv, "find", shown(path), found->error, &found->failure);
+    SV *text = file_failure_text(cv, "find", shown(path), found->error, &found->failure);
 
     if (!SvOK(code)) {
         tell(text, found->error, fatal() ? AN_EXCEPTION : severity(CATEGORY));

@@ -3,7 +3,9 @@
 #ifndef LP_CREDS_H
 #define LP_CREDS_H
 
-#include "lp.h"
+#include <stdbool.h>
+
+#include "caps.h"
 
 #pragma GCC visibility push(hidden)
 

@@ -12,25 +12,10 @@
 
 /* ---- the process ---- */
 
-enum lp_exec_slot { LP_EXEC_REAL, LP_EXEC_EFFECTIVE, LP_EXEC_SAVED, LP_EXEC_FS, LP_EXEC_SLOTS };
-
-struct lp_exec_creds {
-    uid_t uid[LP_EXEC_SLOTS];
-    gid_t gid[LP_EXEC_SLOTS];
-    const gid_t *groups;
-    size_t group_count;
-    struct lp_caps caps;
-    uint64_t ambient;
-    uint64_t bounding;
-    uint64_t securebits;
-    uint64_t no_new_privs;
-    uint64_t pdeathsig;
-};
-
 #define LP_NOBODY ((uid_t)-1) /* an id that nobody has */
 
 struct lp_exec_process {
-    struct lp_exec_creds creds;
+    struct lp_creds creds;
     uid_t root;          /* of its user namespace; LP_NOBODY: no id is mapped to 0 */
     bool weakly_traced;  /* by one who has no sys_ptrace over it */
     bool shares_fs;      /* its root and working directory, with another process */
@@ -112,7 +97,7 @@ struct lp_exec_result {
     enum lp_exec_rule rule;
     int error;
     unsigned file; /* which one of the chain; its count: what is behind the last one */
-    struct lp_exec_creds creds;
+    struct lp_creds creds;
     bool secure;    /* AT_SECURE */
     bool dumpable;  /* false: as /proc/sys/fs/suid_dumpable says */
     struct lp_exec_terms terms;
@@ -124,6 +109,21 @@ struct lp_exec_result lp_exec(const struct lp_exec_process *process,
 /* The same for one program that may be executed, but for AT_SECURE and dumpable. */
 struct lp_exec_result lp_exec_of(const struct lp_exec_process *process,
                                  const struct lp_exec_file *program);
+
+/* And for one that is neither set-id nor has capabilities. */
+struct lp_creds lp_exec_plain(const struct lp_creds *creds, bool real_ids_count);
+
+/* What uid 0 in a slot gains by an exec over what is permitted. saved_only: not before
+ * seteuid(0). */
+struct lp_gain {
+    uint64_t caps;
+    bool saved_only;
+};
+
+struct lp_gain lp_root_gains(const struct lp_creds *creds, bool real_ids_count);
+/* The same, if permitted is lowered from what it is now: what was given up comes back. */
+struct lp_gain lp_regained(const struct lp_creds *now, const struct lp_creds *wanted,
+                           bool real_ids_count);
 
 /* Why a capability is or is not effective after an exec, the first that applies. */
 enum lp_exec_why {

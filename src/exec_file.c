@@ -3,6 +3,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* O_PATH, ST_NOEXEC */
 #endif
+#include "attribute.h"
 #include "exec.h"
 
 #include <elf.h>
@@ -91,8 +92,6 @@ static bool some_are_hidden(const struct lp_exec_range *range, size_t count)
     return sum < UINT32_MAX;
 }
 
-#define OVERFLOW_ID 65534 /* unless /proc/sys/kernel/overflowuid says otherwise */
-
 static void look_at_owner(const struct lp_exec_view *view, struct lp_exec_chain *chain,
                           struct lp_exec_file *file)
 {
@@ -101,9 +100,9 @@ static void look_at_owner(const struct lp_exec_view *view, struct lp_exec_chain 
 
     file->mapped = uid && gid;
     chain->owner_unsure = file->mapped
-                          && ((file->uid == OVERFLOW_ID
+                          && ((file->uid == LP_OVERFLOW_ID
                                && some_are_hidden(view->uid, view->uid_ranges))
-                              || (file->gid == OVERFLOW_ID
+                              || (file->gid == LP_OVERFLOW_ID
                                   && some_are_hidden(view->gid, view->gid_ranges)));
 }
 
@@ -124,9 +123,9 @@ static ssize_t attribute(int fd, const char *path, const char *name, void *bytes
     return length;
 }
 
-static uint32_t word(const unsigned char *bytes, size_t at)
+/* The attributes are little-endian. */
+static uint32_t word(const unsigned char *bytes)
 {
-    bytes += 4 * at;
     return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16
            | (uint32_t)bytes[3] << 24;
 }
@@ -142,34 +141,24 @@ static bool is_outer_root(const struct lp_exec_view *view, uint32_t id)
     return false;
 }
 
-/* Little-endian words: the version and the flag, one or two of each set, the root id. */
-enum { VERSION_1 = 1, VERSION_2, VERSION_3 };
-static const size_t version_bytes[] = {[VERSION_1] = 12, [VERSION_2] = 20, [VERSION_3] = 24};
-
 static void take_attribute(const unsigned char *bytes, size_t length,
                            const struct lp_exec_view *view, struct lp_exec_file *file)
 {
-    const uint32_t magic = length >= 4 ? word(bytes, 0) : 0;
-    const unsigned version = magic >> 24;
-    uint32_t root = 0;
+    struct lp_file_caps caps;
+    struct lp_malformation why;
 
-    if (version < VERSION_1 || version > VERSION_3 || length != version_bytes[version]) {
+    if (lp_file_caps_from_attribute(bytes, length, &caps, &why) != 0) {
         file->attribute_error = EINVAL;
         return;
     }
     file->has_caps = true;
-    file->effective = magic & 1;
-    file->permitted = word(bytes, 1);
-    file->inheritable = word(bytes, 2);
-    if (version > VERSION_1) {
-        file->permitted |= (uint64_t)word(bytes, 3) << 32;
-        file->inheritable |= (uint64_t)word(bytes, 4) << 32;
-    }
-    if (version == VERSION_3)
-        root = word(bytes, 5);
+    file->effective = caps.effective;
+    file->permitted = caps.caps.set[LP_PERMITTED];
+    file->inheritable = caps.caps.set[LP_INHERITABLE];
     /* A root of ours, or of a namespace around us, is shown as none; but not the outer
      * one's where it is somebody else here. */
-    file->caps_count = root == 0 || (view->ours ? is_outer_root(view, root) : root == view->root);
+    file->caps_count = caps.rootid == 0 || (view->ours ? is_outer_root(view, caps.rootid)
+                                                       : caps.rootid == view->root);
 }
 
 static uint64_t known_caps(void)
@@ -185,7 +174,7 @@ static int look_at_caps(int fd, const char *path, const struct lp_exec_view *vie
                         struct lp_exec_file *file)
 {
     unsigned char bytes[256];
-    ssize_t length = attribute(fd, path, "security.capability", bytes, sizeof bytes);
+    ssize_t length = attribute(fd, path, LP_ATTRIBUTE, bytes, sizeof bytes);
 
     if (length >= 0)
         take_attribute(bytes, (size_t)length, view, file);
@@ -211,7 +200,7 @@ static void look_at_acl(int fd, const char *path, struct lp_exec_file *file)
 
         entry->tag = (uint16_t)(bytes[at] | bytes[at + 1] << 8);
         entry->perm = (uint16_t)(bytes[at + 2] | bytes[at + 3] << 8);
-        entry->id = word(bytes + at, 1);
+        entry->id = word(bytes + at + 4);
     }
 }
 

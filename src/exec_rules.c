@@ -8,18 +8,18 @@
 #define CAP(name) LP_BIT(LP_CAP_##name)
 #define SECBIT(NAME) LP_BIT(LP_SECURE_##NAME)
 
-static bool raised(const struct lp_exec_creds *creds, unsigned cap)
+static bool raised(const struct lp_creds *creds, unsigned cap)
 {
     return creds->caps.set[LP_EFFECTIVE] & LP_BIT(cap);
 }
 
 /* The fs gid and the groups: what permission checks ask for. */
-static bool in_group(const struct lp_exec_creds *creds, gid_t gid)
+static bool in_group(const struct lp_creds *creds, gid_t gid)
 {
-    if (creds->gid[LP_EXEC_FS] == gid)
+    if (creds->gid[LP_FS_ID] == gid)
         return true;
-    for (size_t i = 0; i < creds->group_count; i++)
-        if (creds->groups[i] == gid)
+    for (size_t i = 0; i < creds->groups.count; i++)
+        if (creds->groups.ids[i] == gid)
             return true;
     return false;
 }
@@ -38,7 +38,7 @@ static unsigned acl_mask(const struct lp_exec_file *file)
 }
 
 /* The entries in their order: named users, then all groups that match, then others. */
-static bool acl_allows(const struct lp_exec_creds *creds, const struct lp_exec_file *file,
+static bool acl_allows(const struct lp_creds *creds, const struct lp_exec_file *file,
                        unsigned want)
 {
     bool matched = false;
@@ -48,7 +48,7 @@ static bool acl_allows(const struct lp_exec_creds *creds, const struct lp_exec_f
 
         switch (entry->tag) {
         case USER:
-            if (entry->id == creds->uid[LP_EXEC_FS])
+            if (entry->id == creds->uid[LP_FS_ID])
                 return (entry->perm & acl_mask(file) & want) == want;
             break;
         case GROUP_OBJ:
@@ -68,32 +68,32 @@ static bool acl_allows(const struct lp_exec_creds *creds, const struct lp_exec_f
     return false;
 }
 
-static bool mode_allows(const struct lp_exec_creds *creds, const struct lp_exec_file *file,
+static bool mode_allows(const struct lp_creds *creds, const struct lp_exec_file *file,
                         unsigned want)
 {
     const unsigned mode = file->mode & 0777;
 
-    if (creds->uid[LP_EXEC_FS] == file->uid)
+    if (creds->uid[LP_FS_ID] == file->uid)
         return (mode >> 6 & want) == want;
     if (file->acl_count && mode & 070)
         return acl_allows(creds, file, want);
     return ((in_group(creds, file->gid) ? mode >> 3 : mode) & want) == want;
 }
 
-static bool may_execute(const struct lp_exec_creds *creds, const struct lp_exec_file *file)
+static bool may_execute(const struct lp_creds *creds, const struct lp_exec_file *file)
 {
     return mode_allows(creds, file, 01)
            || (file->mapped && file->mode & 0111 && raised(creds, LP_CAP_dac_override));
 }
 
-static bool may_read(const struct lp_exec_creds *creds, const struct lp_exec_file *file)
+static bool may_read(const struct lp_creds *creds, const struct lp_exec_file *file)
 {
     return mode_allows(creds, file, 04)
            || (file->mapped
                && (raised(creds, LP_CAP_dac_override) || raised(creds, LP_CAP_dac_read_search)));
 }
 
-static enum lp_exec_rule opened(const struct lp_exec_creds *creds,
+static enum lp_exec_rule opened(const struct lp_creds *creds,
                                 const struct lp_exec_file *file)
 {
     if (!S_ISREG(file->mode))
@@ -135,9 +135,9 @@ static void take_set_id_bits(const struct lp_exec_process *process,
     /* Without execution by the group, the bit once meant mandatory locking. */
     result->terms.set_gid = (file->mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP);
     if (result->terms.set_uid)
-        result->creds.uid[LP_EXEC_EFFECTIVE] = file->uid;
+        result->creds.uid[LP_EFFECTIVE_ID] = file->uid;
     if (result->terms.set_gid)
-        result->creds.gid[LP_EXEC_EFFECTIVE] = file->gid;
+        result->creds.gid[LP_EFFECTIVE_ID] = file->gid;
 }
 
 static void refuse(struct lp_exec_result *result, enum lp_exec_rule rule, int error)
@@ -168,8 +168,8 @@ static void take_file_caps(const struct lp_exec_process *process,
 static void take_root(const struct lp_exec_process *process, struct lp_exec_result *result)
 {
     struct lp_exec_terms *terms = &result->terms;
-    const bool real = result->creds.uid[LP_EXEC_REAL] == process->root;
-    const bool effective = result->creds.uid[LP_EXEC_EFFECTIVE] == process->root;
+    const bool real = result->creds.uid[LP_REAL_ID] == process->root;
+    const bool effective = result->creds.uid[LP_EFFECTIVE_ID] == process->root;
 
     if (process->root == LP_NOBODY || process->creds.securebits & SECBIT(NOROOT)
         || !(real || effective))
@@ -184,22 +184,22 @@ static void take_root(const struct lp_exec_process *process, struct lp_exec_resu
     terms->inherited = process->creds.caps.set[LP_INHERITABLE];
 }
 
-static bool ids_change(const struct lp_exec_process *process, const struct lp_exec_creds *after)
+static bool ids_change(const struct lp_exec_process *process, const struct lp_creds *after)
 {
-    const struct lp_exec_creds *before = &process->creds;
+    const struct lp_creds *before = &process->creds;
 
     if (process->real_ids_count)
-        return after->uid[LP_EXEC_EFFECTIVE] != before->uid[LP_EXEC_REAL]
-               || after->gid[LP_EXEC_EFFECTIVE] != before->gid[LP_EXEC_REAL];
-    return after->uid[LP_EXEC_EFFECTIVE] != before->uid[LP_EXEC_EFFECTIVE]
-           || !in_group(before, after->gid[LP_EXEC_EFFECTIVE]);
+        return after->uid[LP_EFFECTIVE_ID] != before->uid[LP_REAL_ID]
+               || after->gid[LP_EFFECTIVE_ID] != before->gid[LP_REAL_ID];
+    return after->uid[LP_EFFECTIVE_ID] != before->uid[LP_EFFECTIVE_ID]
+           || !in_group(before, after->gid[LP_EFFECTIVE_ID]);
 }
 
 /* Nobody gains anything under no_new_privs, or while another could interfere. */
 static uint64_t downgrade(const struct lp_exec_process *process, struct lp_exec_result *result,
                           uint64_t permitted)
 {
-    const struct lp_exec_creds *before = &process->creds;
+    const struct lp_creds *before = &process->creds;
     const uint64_t had = before->caps.set[LP_PERMITTED];
 
     if (!result->terms.id_changed && !(permitted & ~had))
@@ -209,21 +209,21 @@ static uint64_t downgrade(const struct lp_exec_process *process, struct lp_exec_
     result->terms.downgraded = true;
     result->terms.taken = permitted & ~had;
     if (before->no_new_privs || !raised(before, LP_CAP_setuid)) {
-        result->creds.uid[LP_EXEC_EFFECTIVE] = before->uid[LP_EXEC_REAL];
-        result->creds.gid[LP_EXEC_EFFECTIVE] = before->gid[LP_EXEC_REAL];
+        result->creds.uid[LP_EFFECTIVE_ID] = before->uid[LP_REAL_ID];
+        result->creds.gid[LP_EFFECTIVE_ID] = before->gid[LP_REAL_ID];
     }
     return permitted & had;
 }
 
-static void settle_ids(struct lp_exec_creds *creds)
+static void settle_ids(struct lp_creds *creds)
 {
-    creds->uid[LP_EXEC_SAVED] = creds->uid[LP_EXEC_FS] = creds->uid[LP_EXEC_EFFECTIVE];
-    creds->gid[LP_EXEC_SAVED] = creds->gid[LP_EXEC_FS] = creds->gid[LP_EXEC_EFFECTIVE];
+    creds->uid[LP_SAVED_ID] = creds->uid[LP_FS_ID] = creds->uid[LP_EFFECTIVE_ID];
+    creds->gid[LP_SAVED_ID] = creds->gid[LP_FS_ID] = creds->gid[LP_EFFECTIVE_ID];
 }
 
 static void settle_caps(const struct lp_exec_process *process, struct lp_exec_result *result)
 {
-    struct lp_exec_creds *after = &result->creds;
+    struct lp_creds *after = &result->creds;
     struct lp_exec_terms *terms = &result->terms;
     uint64_t permitted = terms->granted | terms->inherited;
 
@@ -240,13 +240,13 @@ static void settle_caps(const struct lp_exec_process *process, struct lp_exec_re
 
 /* ---- what else changes ---- */
 
-static bool changed(const uint32_t before[LP_EXEC_SLOTS], const uint32_t after[LP_EXEC_SLOTS])
+static bool changed(const uint32_t before[LP_SLOTS], const uint32_t after[LP_SLOTS])
 {
-    return before[LP_EXEC_EFFECTIVE] != after[LP_EXEC_EFFECTIVE]
-           || before[LP_EXEC_FS] != after[LP_EXEC_FS];
+    return before[LP_EFFECTIVE_ID] != after[LP_EFFECTIVE_ID]
+           || before[LP_FS_ID] != after[LP_FS_ID];
 }
 
-static bool unreadable(const struct lp_exec_creds *creds, const struct lp_exec_chain *chain)
+static bool unreadable(const struct lp_creds *creds, const struct lp_exec_chain *chain)
 {
     return !may_read(creds, &chain->file[chain->count - 1])
            || (chain->has_loader && !may_read(creds, &chain->loader));
@@ -255,24 +255,24 @@ static bool unreadable(const struct lp_exec_creds *creds, const struct lp_exec_c
 static void settle_the_rest(const struct lp_exec_process *process,
                             const struct lp_exec_chain *chain, struct lp_exec_result *result)
 {
-    const struct lp_exec_creds *before = &process->creds;
-    struct lp_exec_creds *after = &result->creds;
+    const struct lp_creds *before = &process->creds;
+    struct lp_creds *after = &result->creds;
     const uint64_t *set = after->caps.set;
     const bool real_root = process->root != LP_NOBODY
-                           && after->uid[LP_EXEC_REAL] == process->root;
+                           && after->uid[LP_REAL_ID] == process->root;
     const bool other_creds = changed(before->uid, after->uid) || changed(before->gid, after->gid)
                              || set[LP_PERMITTED] & ~before->caps.set[LP_PERMITTED];
 
     result->secure = result->terms.id_changed
-                     || after->uid[LP_EXEC_EFFECTIVE] != before->uid[LP_EXEC_REAL]
-                     || after->gid[LP_EXEC_EFFECTIVE] != before->gid[LP_EXEC_REAL]
+                     || after->uid[LP_EFFECTIVE_ID] != before->uid[LP_REAL_ID]
+                     || after->gid[LP_EFFECTIVE_ID] != before->gid[LP_REAL_ID]
                      || (!real_root && (result->terms.effective
                                         || set[LP_PERMITTED] & ~after->ambient));
     if (result->secure || other_creds)
         after->pdeathsig = 0;
     result->dumpable = !other_creds && !unreadable(before, chain)
-                       && before->uid[LP_EXEC_EFFECTIVE] == before->uid[LP_EXEC_REAL]
-                       && before->gid[LP_EXEC_EFFECTIVE] == before->gid[LP_EXEC_REAL];
+                       && before->uid[LP_EFFECTIVE_ID] == before->uid[LP_REAL_ID]
+                       && before->gid[LP_EFFECTIVE_ID] == before->gid[LP_REAL_ID];
 }
 
 /* Of one program, which may be executed. */
@@ -308,6 +308,41 @@ struct lp_exec_result lp_exec_of(const struct lp_exec_process *process,
 
     become(process, program, &result);
     return result;
+}
+
+struct lp_creds lp_exec_plain(const struct lp_creds *creds, bool real_ids_count)
+{
+    const struct lp_exec_process process = {.creds = *creds, .real_ids_count = real_ids_count};
+    const struct lp_exec_chain chain = {.count = 1, .file = {{.mode = S_IFREG | 0755}}};
+
+    return lp_exec(&process, &chain).creds;
+}
+
+/* ---- what uid 0 gets back ---- */
+
+struct lp_gain lp_root_gains(const struct lp_creds *creds, bool real_ids_count)
+{
+    const uint64_t had = creds->caps.set[LP_PERMITTED];
+    struct lp_gain gain = {0, false};
+    struct lp_creds root = *creds;
+
+    if (!lp_root_in_slot(creds->uid))
+        return gain;
+    gain.caps = lp_exec_plain(creds, real_ids_count).caps.set[LP_PERMITTED] & ~had;
+    if (!gain.caps) {
+        root.uid[LP_EFFECTIVE_ID] = root.uid[LP_FS_ID] = 0;
+        gain.caps = lp_exec_plain(&root, real_ids_count).caps.set[LP_PERMITTED] & ~had;
+        gain.saved_only = gain.caps != 0;
+    }
+    return gain;
+}
+
+struct lp_gain lp_regained(const struct lp_creds *now, const struct lp_creds *wanted,
+                           bool real_ids_count)
+{
+    if (now->caps.set[LP_PERMITTED] & ~wanted->caps.set[LP_PERMITTED])
+        return lp_root_gains(wanted, real_ids_count);
+    return (struct lp_gain){0, false};
 }
 
 /* ---- why ---- */
@@ -446,7 +481,7 @@ static bool take_away(unsigned removals, struct lp_exec_process *process,
 }
 
 /* Makes it inheritable, which what is not bounded cannot become. */
-static bool inherit(struct lp_exec_creds *creds, unsigned cap)
+static bool inherit(struct lp_creds *creds, unsigned cap)
 {
     uint64_t *set = creds->caps.set;
 
@@ -464,10 +499,10 @@ static bool become_root(struct lp_exec_process *process)
     uid_t *uid = process->creds.uid;
 
     if (process->root == LP_NOBODY
-        || !(raised(&process->creds, LP_CAP_setuid) || uid[LP_EXEC_REAL] == process->root
-             || uid[LP_EXEC_SAVED] == process->root))
+        || !(raised(&process->creds, LP_CAP_setuid) || uid[LP_REAL_ID] == process->root
+             || uid[LP_SAVED_ID] == process->root))
         return false;
-    uid[LP_EXEC_EFFECTIVE] = uid[LP_EXEC_FS] = process->root;
+    uid[LP_EFFECTIVE_ID] = uid[LP_FS_ID] = process->root;
     return true;
 }
 
@@ -484,7 +519,7 @@ static void give_attribute(struct lp_exec_file *program, uint64_t permitted,
 static bool take(enum lp_exec_way way, struct lp_exec_process *process,
                  struct lp_exec_file *program, unsigned cap)
 {
-    struct lp_exec_creds *creds = &process->creds;
+    struct lp_creds *creds = &process->creds;
 
     switch (way) {
     case LP_WAY_AMBIENT:
@@ -496,7 +531,8 @@ static bool take(enum lp_exec_way way, struct lp_exec_process *process,
     case LP_WAY_INHERITABLE:
         return !(creds->caps.set[LP_INHERITABLE] & LP_BIT(cap)) && inherit(creds, cap);
     case LP_WAY_BE_ROOT:
-        return creds->uid[LP_EXEC_EFFECTIVE] != process->root && become_root(process);
+        return creds->uid[LP_EFFECTIVE_ID] != process->root && become_root(process)
+               && may_execute(creds, program); /* it may be another's, and not root's */
     case LP_WAY_EFFECTIVE_BIT:
         if (!program->has_caps || program->effective)
             return false;
@@ -553,6 +589,8 @@ unsigned lp_exec_ways(const struct lp_exec_process *process, const struct lp_exe
 
         if (removals < LP_REMOVALS)
             offer[count++] = (struct lp_exec_offer){(enum lp_exec_way)way, removals};
+        if (removals == 0 && way == LP_WAY_AS_IT_IS)
+            break; /* nothing more is to be done */
     }
     return count;
 }

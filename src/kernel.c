@@ -1,18 +1,18 @@
 /* prctl(2) and the few system calls beside it. */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* unshare(2) */
+#define _GNU_SOURCE
 #endif
+#include "kernel.h"
+
 #include "lp.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/capability.h>
-#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -28,6 +28,23 @@ long lp_prctl(int option, unsigned long arg2, unsigned long arg3,
     return syscall(SYS_prctl, (unsigned long)option, arg2, arg3, arg4, arg5);
 }
 
+long lp_no_answer(void)
+{
+    errno = LP_NO_ANSWER;
+    return -1;
+}
+
+long lp_done(long result)
+{
+    return result == 0 || result == -1 ? result : lp_no_answer();
+}
+
+long lp_change(int option, unsigned long arg2, unsigned long arg3, unsigned long arg4,
+               unsigned long arg5)
+{
+    return lp_done(lp_prctl(option, arg2, arg3, arg4, arg5));
+}
+
 static struct lp_answer answer(long result, uint64_t value)
 {
     return (struct lp_answer){.failed = result == -1, .value = value};
@@ -40,7 +57,14 @@ struct lp_answer lp_ask(int option, unsigned long arg2, unsigned long arg3)
     return answer(result, (unsigned long)result);
 }
 
-/* Room for whatever size of number a kernel writes through a pointer. */
+int lp_ask_bit_of(int option, unsigned long arg2, unsigned long arg3)
+{
+    long result = lp_prctl(option, arg2, arg3, 0, 0);
+
+    return (int)(result == 0 || result == 1 || result == -1 ? result : lp_no_answer());
+}
+
+/* A buffer for whatever size of number a kernel writes through a pointer. */
 union out {
     uint64_t u64;
     unsigned long word;
@@ -49,27 +73,47 @@ union out {
 };
 
 #define POINTER(variable) ((unsigned long)&(variable))
+#define UNTOUCHED 0x5aa5c33cU
+
+/* A question whose answer comes through a pointer to out. That holds what is hardly an
+ * answer, to see whether there was one; and if it was one, something else the next time. */
+static long ask_into(union out *out, int option, unsigned long arg2, unsigned long arg3,
+                     unsigned long arg4, unsigned long arg5)
+{
+    for (unsigned int pattern = UNTOUCHED;; pattern = ~UNTOUCHED) {
+        union out before = {0};
+        long result;
+
+        before.integer = pattern;
+        *out = before;
+        result = lp_done(lp_prctl(option, arg2, arg3, arg4, arg5));
+        if (result != 0 || memcmp(out, &before, sizeof before) != 0)
+            return result;
+        if (pattern != UNTOUCHED)
+            return lp_no_answer();
+    }
+}
 
 struct lp_answer lp_ask_int(int option)
 {
-    union out out = {0};
-    long result = lp_prctl(option, POINTER(out), 0, 0, 0);
+    union out out;
+    long result = ask_into(&out, option, POINTER(out), 0, 0, 0);
 
     return answer(result, out.integer);
 }
 
 struct lp_answer lp_ask_long(int option)
 {
-    union out out = {0};
-    long result = lp_prctl(option, POINTER(out), 0, 0, 0);
+    union out out;
+    long result = ask_into(&out, option, POINTER(out), 0, 0, 0);
 
     return answer(result, out.word);
 }
 
 struct lp_answer lp_get_cfi(unsigned long kind)
 {
-    union out out = {0};
-    long result = lp_prctl(PR_GET_CFI, kind, POINTER(out), 0, 0);
+    union out out;
+    long result = ask_into(&out, PR_GET_CFI, kind, POINTER(out), 0, 0);
 
     return answer(result, out.word);
 }
@@ -78,8 +122,8 @@ struct lp_answer lp_get_cfi(unsigned long kind)
  * is in the half that is not zero. */
 struct lp_answer lp_get_tid_address(void)
 {
-    union out out = {0};
-    long result = lp_prctl(PR_GET_TID_ADDRESS, POINTER(out), 0, 0, 0);
+    union out out;
+    long result = ask_into(&out, PR_GET_TID_ADDRESS, POINTER(out), 0, 0, 0);
 
     if (sizeof(long) == 8)
         return answer(result, out.u64);
@@ -88,10 +132,19 @@ struct lp_answer lp_get_tid_address(void)
 
 struct lp_answer lp_sched_core_get(unsigned long pid)
 {
-    union out out = {0};
-    long result = lp_prctl(PR_SCHED_CORE, LP_SCHED_CORE_GET, pid, 0, POINTER(out));
+    union out out;
+    long result = ask_into(&out, PR_SCHED_CORE, LP_SCHED_CORE_GET, pid, 0, POINTER(out));
 
     return answer(result, out.u64);
+}
+
+int lp_get_name(char name[LP_NAME_BYTES])
+{
+    long result;
+
+    name[LP_NAME_BYTES - 1] = 1; /* the kernel ends a name with a NUL, here at the latest */
+    result = lp_done(lp_prctl(PR_GET_NAME, (unsigned long)name, 0, 0, 0));
+    return (int)(result == 0 && name[LP_NAME_BYTES - 1] ? lp_no_answer() : result);
 }
 
 /* In a changed root directory, /proc may be anything: a fifo does not keep us waiting, and
@@ -198,55 +251,19 @@ long lp_set_mce_kill(unsigned long policy)
         errno = EINVAL;
         return -1;
     }
-    return lp_prctl(PR_MCE_KILL, LP_MCE_KILL_SET, policy, 0, 0);
+    return lp_change(PR_MCE_KILL, LP_MCE_KILL_SET, policy, 0, 0);
 }
 
 /* parent: whose child the caller must still be afterwards, or -1. */
 long lp_set_pdeathsig(unsigned long signal, pid_t parent)
 {
-    long result = lp_prctl(PR_SET_PDEATHSIG, signal, 0, 0, 0);
+    long result = lp_change(PR_SET_PDEATHSIG, signal, 0, 0, 0);
 
-    if (result != -1 && parent != -1 && getppid() != parent) {
+    if (result == 0 && parent != -1 && getppid() != parent) {
         errno = ESRCH;
         return -1;
     }
     return result;
-}
-
-/* setfsuid(2) answers the former id whether it worked or not; -1 is no id, so
- * that it changes nothing. */
-uid_t lp_getfsuid(void)
-{
-    return (uid_t)setfsuid((uid_t)-1);
-}
-
-gid_t lp_getfsgid(void)
-{
-    return (gid_t)setfsgid((gid_t)-1);
-}
-
-/* The kernel does not say why it left the id as it was: who has the capability
- * was refused an id that is not mapped here. */
-static long fs_result(bool done, unsigned cap)
-{
-    struct lp_caps caps;
-
-    if (done)
-        return 0;
-    errno = lp_capget(&caps) == 0 && caps.set[LP_EFFECTIVE] & LP_BIT(cap) ? EINVAL : EPERM;
-    return -1;
-}
-
-long lp_setfsuid(uid_t uid)
-{
-    (void)setfsuid(uid); /* the former id */
-    return fs_result(lp_getfsuid() == uid, LP_CAP_setuid);
-}
-
-long lp_setfsgid(gid_t gid)
-{
-    (void)setfsgid(gid);
-    return fs_result(lp_getfsgid() == gid, LP_CAP_setgid);
 }
 
 /* ---- ids ---- */
@@ -259,6 +276,45 @@ long lp_setfsgid(gid_t gid)
 #else
 #define ID_CALL(name) SYS_##name
 #endif
+
+/* setfsuid(2) answers the former id whether it worked or not; -1 is no id, so that it
+ * changes nothing. The C library takes a refusal, which a filter makes, for an id. */
+uid_t lp_getfsuid(void)
+{
+    return (uid_t)syscall(ID_CALL(setfsuid), (uid_t)-1);
+}
+
+gid_t lp_getfsgid(void)
+{
+    return (gid_t)syscall(ID_CALL(setfsgid), (gid_t)-1);
+}
+
+/* What became of a change: the id is that one now, or the kernel left it as it was. It does
+ * not say why: who has the capability was refused an id that is not mapped here. */
+static long fs_result(uint32_t now, uint32_t wanted, unsigned cap)
+{
+    struct lp_caps caps;
+
+    if (now == wanted)
+        return 0;
+    if (now != (uint32_t)-1)
+        errno = lp_capget(&caps) == 0 && caps.set[LP_EFFECTIVE] & LP_BIT(cap) ? EINVAL : EPERM;
+    return -1;
+}
+
+long lp_setfsuid(uid_t uid)
+{
+    if (syscall(ID_CALL(setfsuid), uid) == -1)
+        return -1;
+    return fs_result(lp_getfsuid(), uid, LP_CAP_setuid);
+}
+
+long lp_setfsgid(gid_t gid)
+{
+    if (syscall(ID_CALL(setfsgid), gid) == -1)
+        return -1;
+    return fs_result(lp_getfsgid(), gid, LP_CAP_setgid);
+}
 
 int lp_setresuid(uid_t real, uid_t effective, uid_t saved)
 {
@@ -275,40 +331,38 @@ int lp_setgroups(size_t count, const gid_t *ids)
     return (int)syscall(ID_CALL(setgroups), count, ids);
 }
 
-/* ---- threads ---- */
+/* ---- capget(2), capset(2) ---- */
 
-extern char __libc_single_threaded __attribute__((weak)); /* glibc 2.32 */
-
-static unsigned counted_threads(void)
+int lp_capget_of(pid_t pid, struct lp_caps *caps)
 {
-    struct stat task;
+    struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, pid};
+    /* More effective than permitted, which no kernel answers. */
+    struct __user_cap_data_struct data[2] = {{1, 0, 0}, {1, 0, 0}};
 
-    /* A directory has two links and one for each thread in it. */
-    if (stat("/proc/self/task", &task) != 0 || task.st_nlink < 3)
-        return 1;
-    return (unsigned)task.st_nlink - 2;
+    if (lp_done(capget(&head, data)) != 0)
+        return -1;
+    if ((data[0].effective & ~data[0].permitted) | (data[1].effective & ~data[1].permitted))
+        return (int)lp_no_answer();
+    caps->set[LP_EFFECTIVE] = (uint64_t)data[1].effective << 32 | data[0].effective;
+    caps->set[LP_PERMITTED] = (uint64_t)data[1].permitted << 32 | data[0].permitted;
+    caps->set[LP_INHERITABLE] = (uint64_t)data[1].inheritable << 32 | data[0].inheritable;
+    return 0;
 }
 
-unsigned lp_other_threads(void)
+int lp_capget(struct lp_caps *caps)
 {
-    if (&__libc_single_threaded && __libc_single_threaded)
-        return 0;
-    return lp_count_other_threads();
+    return lp_capget_of(0, caps);
 }
 
-unsigned lp_count_other_threads(void)
+int lp_capset(const struct lp_caps *caps)
 {
-    int saved = errno;
-    unsigned others = 0;
+    struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2];
 
-    /* Refused, and nothing else, when there are more. */
-    if (unshare(CLONE_THREAD) != 0) {
-        bool more = errno == EINVAL;
-
-        others = counted_threads() - 1;
-        if (more && others == 0) /* no /proc */
-            others = 1;
+    for (int half = 0; half < 2; half++) {
+        data[half].effective = (uint32_t)(caps->set[LP_EFFECTIVE] >> 32 * half);
+        data[half].permitted = (uint32_t)(caps->set[LP_PERMITTED] >> 32 * half);
+        data[half].inheritable = (uint32_t)(caps->set[LP_INHERITABLE] >> 32 * half);
     }
-    errno = saved;
-    return others;
+    return (int)lp_done(capset(&head, data));
 }

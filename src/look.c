@@ -5,6 +5,9 @@
 #endif
 #include "look.h"
 
+#include "kernel.h"
+#include "sets.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -2,8 +2,9 @@
 #ifndef LP_LOOK_H
 #define LP_LOOK_H
 
+#include <stdbool.h>
+
 #include "creds.h"
-#include "lp.h"
 
 #pragma GCC visibility push(hidden)
 

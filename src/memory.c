@@ -21,7 +21,7 @@ static __thread unsigned highest = SURE;
 
 static bool readable(unsigned cap)
 {
-    return lp_prctl(PR_CAPBSET_READ, cap, 0, 0, 0) != -1;
+    return lp_ask_bit_of(PR_CAPBSET_READ, cap, 0) != -1;
 }
 
 /* Only a kernel that answers for chown, and not for this one, lacks it: a filter

@@ -4,7 +4,7 @@
 #define LP_PLAN_H
 
 #include "creds.h"
-#include "lp.h"
+#include "rules.h"
 
 #pragma GCC visibility push(hidden)
 

@@ -5,6 +5,10 @@
 #endif
 #include "setpriv.h"
 
+#include "kernel.h"
+#include "memory.h"
+#include "sets.h"
+
 #include <errno.h>
 #include <linux/filter.h>
 #include <signal.h>
@@ -13,16 +17,6 @@
 #include <unistd.h>
 
 /* ---- single operations ---- */
-
-/* Anything but 0 is a failure: a system call that was trapped may answer with its number. */
-static int result(long answer)
-{
-    if (answer == 0)
-        return 0;
-    if (answer != -1)
-        errno = ENOTRECOVERABLE;
-    return -1;
-}
 
 /* prctl(2) for each capability of a mask. */
 static int for_each(uint64_t mask, int (*call)(unsigned cap), unsigned *cap)
@@ -38,32 +32,32 @@ static int for_each(uint64_t mask, int (*call)(unsigned cap), unsigned *cap)
 
 static int drop(unsigned cap)
 {
-    return result(lp_prctl(PR_CAPBSET_DROP, cap, 0, 0, 0));
+    return (int)lp_change(PR_CAPBSET_DROP, cap, 0, 0, 0);
 }
 
 static int lower(unsigned cap)
 {
-    return result(lp_prctl(PR_CAP_AMBIENT, LP_PR_CAP_AMBIENT_LOWER, cap, 0, 0));
+    return (int)lp_change(PR_CAP_AMBIENT, LP_PR_CAP_AMBIENT_LOWER, cap, 0, 0);
 }
 
 static int raise_one(unsigned cap)
 {
-    return result(lp_prctl(PR_CAP_AMBIENT, LP_PR_CAP_AMBIENT_RAISE, cap, 0, 0));
+    return (int)lp_change(PR_CAP_AMBIENT, LP_PR_CAP_AMBIENT_RAISE, cap, 0, 0);
 }
 
 static int set_gids(const gid_t gid[LP_SLOTS])
 {
-    return result(lp_setresgid(gid[LP_REAL_ID], gid[LP_EFFECTIVE_ID], gid[LP_SAVED_ID]));
+    return (int)lp_done(lp_setresgid(gid[LP_REAL_ID], gid[LP_EFFECTIVE_ID], gid[LP_SAVED_ID]));
 }
 
 static int set_uids(const uid_t uid[LP_SLOTS])
 {
-    return result(lp_setresuid(uid[LP_REAL_ID], uid[LP_EFFECTIVE_ID], uid[LP_SAVED_ID]));
+    return (int)lp_done(lp_setresuid(uid[LP_REAL_ID], uid[LP_EFFECTIVE_ID], uid[LP_SAVED_ID]));
 }
 
 static int set_groups(const struct lp_groups *groups)
 {
-    return result(lp_setgroups(groups->count, groups->ids));
+    return (int)lp_done(lp_setgroups(groups->count, groups->ids));
 }
 
 /* capset(2) that was seen to do what it says: where it only pretends, what is kept
@@ -96,13 +90,13 @@ static int do_op(const struct lp_plan *plan, const struct lp_op *op, unsigned *c
     case LP_OP_CAPSET:
         return set_caps(&op->caps);
     case LP_OP_KEEPCAPS:
-        return result(lp_prctl(PR_SET_KEEPCAPS, (unsigned long)op->value, 0, 0, 0));
+        return (int)lp_change(PR_SET_KEEPCAPS, (unsigned long)op->value, 0, 0, 0);
     case LP_OP_SETGROUPS:
         return set_groups(&plan->target.groups);
     case LP_OP_SETRESGID:
         return set_gids(plan->target.gid);
     case LP_OP_SECUREBITS:
-        return result(lp_prctl(PR_SET_SECUREBITS, (unsigned long)op->value, 0, 0, 0));
+        return (int)lp_change(PR_SET_SECUREBITS, (unsigned long)op->value, 0, 0, 0);
     case LP_OP_BOUNDING:
         return for_each(op->value, drop, cap);
     case LP_OP_SETRESUID:
@@ -112,11 +106,11 @@ static int do_op(const struct lp_plan *plan, const struct lp_op *op, unsigned *c
     case LP_OP_AMBIENT_RAISE:
         return for_each(op->value, raise_one, cap);
     case LP_OP_NO_NEW_PRIVS:
-        return result(lp_prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+        return (int)lp_change(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     case LP_OP_PDEATHSIG:
-        return result(lp_set_pdeathsig((unsigned long)op->value, plan->parent));
+        return (int)lp_set_pdeathsig((unsigned long)op->value, plan->parent);
     case LP_OP_PTRACER:
-        return result(lp_prctl(PR_SET_PTRACER, (unsigned long)op->value, 0, 0, 0));
+        return (int)lp_change(PR_SET_PTRACER, (unsigned long)op->value, 0, 0, 0);
     case LP_OP_APPARMOR:
         return set_apparmor(plan->apparmor);
     case LP_OP_SELINUX:
@@ -309,7 +303,7 @@ int lp_install_filter(const struct lp_plan *plan)
         .filter = (struct sock_filter *)plan->filter,
     };
 
-    return result(lp_prctl(PR_SET_SECCOMP, LP_SECCOMP_MODE_FILTER, (unsigned long)&filter, 0, 0));
+    return (int)lp_change(PR_SET_SECCOMP, LP_SECCOMP_MODE_FILTER, (unsigned long)&filter, 0, 0);
 }
 
 static void fail_at(const struct lp_plan *plan, const struct lp_buffer *buffer,

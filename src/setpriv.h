@@ -4,7 +4,6 @@
 #define LP_SETPRIV_H
 
 #include "look.h"
-#include "lp.h"
 #include "plan.h"
 
 #pragma GCC visibility push(hidden)

@@ -1,47 +1,15 @@
 /* The caller's five sets of capabilities and its securebits: reading and changing them. */
+#include "sets.h"
+
 #include "lp.h"
 
 #include <errno.h>
-#include <sys/capability.h>
-
-/* ---- capget(2), capset(2) ---- */
-
-int lp_capget_of(pid_t pid, struct lp_caps *caps)
-{
-    struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, pid};
-    struct __user_cap_data_struct data[2] = {{0, 0, 0}, {0, 0, 0}};
-
-    if (capget(&head, data) != 0)
-        return -1;
-    caps->set[LP_EFFECTIVE] = (uint64_t)data[1].effective << 32 | data[0].effective;
-    caps->set[LP_PERMITTED] = (uint64_t)data[1].permitted << 32 | data[0].permitted;
-    caps->set[LP_INHERITABLE] = (uint64_t)data[1].inheritable << 32 | data[0].inheritable;
-    return 0;
-}
-
-int lp_capget(struct lp_caps *caps)
-{
-    return lp_capget_of(0, caps);
-}
-
-int lp_capset(const struct lp_caps *caps)
-{
-    struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
-    struct __user_cap_data_struct data[2];
-
-    for (int half = 0; half < 2; half++) {
-        data[half].effective = (uint32_t)(caps->set[LP_EFFECTIVE] >> 32 * half);
-        data[half].permitted = (uint32_t)(caps->set[LP_PERMITTED] >> 32 * half);
-        data[half].inheritable = (uint32_t)(caps->set[LP_INHERITABLE] >> 32 * half);
-    }
-    return capset(&head, data);
-}
 
 /* ---- reading ---- */
 
-static long ambient(int what, unsigned cap)
+static int ambient(int what, unsigned cap)
 {
-    return lp_prctl(PR_CAP_AMBIENT, (unsigned long)what, cap, 0, 0);
+    return (int)lp_change(PR_CAP_AMBIENT, (unsigned long)what, cap, 0, 0);
 }
 
 int lp_bit(enum lp_set set, unsigned bit)
@@ -51,9 +19,9 @@ int lp_bit(enum lp_set set, unsigned bit)
 
     switch (set) {
     case LP_AMBIENT:
-        return (int)ambient(LP_PR_CAP_AMBIENT_IS_SET, bit);
+        return lp_ask_bit_of(PR_CAP_AMBIENT, LP_PR_CAP_AMBIENT_IS_SET, bit);
     case LP_BOUNDING:
-        return (int)lp_prctl(PR_CAPBSET_READ, bit, 0, 0, 0);
+        return lp_ask_bit_of(PR_CAPBSET_READ, bit, 0);
     case LP_SECURE:
         bits = lp_prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
         return bits == -1 ? -1 : (int)(bits >> bit & 1);
@@ -193,7 +161,7 @@ static int write_securebits(const struct lp_write *write)
     if (now == -1)
         return -1;
     wanted = (unsigned long)lp_written(write, (uint64_t)now);
-    if (lp_prctl(PR_SET_SECUREBITS, wanted, 0, 0, 0) != -1)
+    if (lp_change(PR_SET_SECUREBITS, wanted, 0, 0, 0) == 0)
         return 0;
     /* Without setpcap the kernel refuses even what changes nothing. */
     return errno == EPERM && wanted == (unsigned long)now ? 0 : -1;
@@ -216,7 +184,7 @@ static int each(uint64_t mask, int (*step)(unsigned cap))
 
 static int ambient_lower(unsigned cap)
 {
-    return ambient(LP_PR_CAP_AMBIENT_LOWER, cap) == -1 ? -1 : 0;
+    return ambient(LP_PR_CAP_AMBIENT_LOWER, cap);
 }
 
 /* Raises those that are not raised yet, or none of them. */
@@ -229,7 +197,7 @@ static int ambient_raise(const struct lp_write *write)
 
     for (uint64_t rest = write->raise; rest; rest &= rest - 1) {
         unsigned cap = (unsigned)__builtin_ctzll(rest);
-        long bit = ambient(LP_PR_CAP_AMBIENT_IS_SET, cap);
+        int bit = lp_bit(LP_AMBIENT, cap);
 
         if (bit == -1)
             return -1;
@@ -261,10 +229,9 @@ static int ambient_raise(const struct lp_write *write)
 static int write_ambient(const struct lp_write *write)
 {
     if (!write->keep && !write->raise)
-        return lp_prctl(PR_CAP_AMBIENT, LP_PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == -1 ? -1 : 0;
+        return ambient(LP_PR_CAP_AMBIENT_CLEAR_ALL, 0);
     if (!write->whole && write->raise) /* one element: the kernel decides */
-        return ambient(LP_PR_CAP_AMBIENT_RAISE, (unsigned)__builtin_ctzll(write->raise)) == -1
-                 ? -1 : 0;
+        return ambient(LP_PR_CAP_AMBIENT_RAISE, (unsigned)__builtin_ctzll(write->raise));
     if (write->raise && ambient_raise(write) != 0)
         return -1;
     return each(~(write->keep | write->raise), ambient_lower);
@@ -272,7 +239,7 @@ static int write_ambient(const struct lp_write *write)
 
 static int bounding_drop(unsigned cap)
 {
-    return lp_prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == -1 ? -1 : 0;
+    return (int)lp_change(PR_CAPBSET_DROP, cap, 0, 0, 0);
 }
 
 static int bounding_gone(unsigned cap)

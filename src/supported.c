@@ -91,12 +91,17 @@ static enum lp_supported syscall_user_dispatch(void)
 
 static enum lp_supported sched_core(void)
 {
-    return verdict(lp_sched_core_get(0).failed);
+    uint64_t cookie;
+
+    return verdict(lp_prctl(PR_SCHED_CORE, LP_SCHED_CORE_GET, 0, 0, (unsigned long)&cookie) == -1);
 }
 
 static enum lp_supported cfi(void)
 {
-    return verdict(lp_get_cfi(LP_CFI_BRANCH_LANDING_PADS).failed);
+    unsigned long control;
+
+    return verdict(lp_prctl(PR_GET_CFI, LP_CFI_BRANCH_LANDING_PADS, (unsigned long)&control, 0, 0)
+                   == -1);
 }
 
 static enum lp_supported riscv_icache(void)

@@ -1,6 +1,8 @@
 /* User namespaces: which ids are mapped, and whether groups may be set. */
 #include "userns.h"
 
+#include "kernel.h"
+
 #include <stdlib.h>
 #include <string.h>
 

@@ -2,7 +2,7 @@
 #ifndef LP_USERNS_H
 #define LP_USERNS_H
 
-#include "lp.h"
+#include <stdbool.h>
 
 #pragma GCC visibility push(hidden)
 

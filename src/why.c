@@ -1,6 +1,8 @@
 /* Why was a write refused? A look at the caller, and then the rules. */
 #include "why.h"
 
+#include "sets.h"
+
 #include <errno.h>
 
 struct lp_refusal lp_why(const struct lp_write *write, int error)

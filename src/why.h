@@ -2,7 +2,7 @@
 #ifndef LP_WHY_H
 #define LP_WHY_H
 
-#include "lp.h"
+#include "rules.h"
 
 #pragma GCC visibility push(hidden)
 

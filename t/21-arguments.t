@@ -7,6 +7,7 @@ use lib 't/lib';
 use Config;
 use Errno qw(EINVAL EPERM);
 use overload ();
+use POSIX ();
 use Test::More;
 
 use Pinned qw(functions sample usage);
@@ -87,7 +88,8 @@ my %bad = (
     option  => [@no_number, 2**32, 2**32 + 3, 2**63, -2**31 - 1, 'PR_SET_NAME'],
     cap     => \@no_name,
     cap63   => [@no_name, -1, 64, '64', 100, 1e9, 2**31, 2**32, 2**32 + 9, 2**63],
-    signal  => [(@no_number), 'SIG', 'SIGSIGTERM', 'SIGFOO', 'FOO', 'TERM ', ' TERM', 'TERMS',
+    signal  => [(@no_number), 'SIG', 'SIGSIGTERM', 'RTMIN+', 'RTMIN-1', 'RTMAX+1', 'RTMIN+99', 'RTMAX-99', 'RTMIN+01', 'RTMIN+ 1',
+        'RTMIN+x', 'RTMIN+-1', 'SIGFOO', 'FOO', 'TERM ', ' TERM', 'TERMS',
         "TERM\0", 'SIGTER', 'ZERO', 'SIGZERO', 'S', "SIGTERM\n"],
     bytes   => [undef, "a\0b", "\0", "end\0", "wide \x{263a}", "\x{100}", @references],
     'bytes?' => ["a\0b", "\0", "end\0", "wide \x{263a}", @references],
@@ -229,6 +231,26 @@ SKIP: {
         is_deeply([map { $_->{args}[1] } @$calls], [($numbers[$i]) x @spelled],
             "set_pdeathsig('$signals[$i]')");
     }
+    my %number_of;
+    @number_of{@signals} = @numbers;
+    for my $case (['RTMIN+1', $number_of{RTMIN} + 1], ['SIGRTMIN+1', $number_of{RTMIN} + 1],
+        ['RTMAX-1', $number_of{RTMAX} - 1], ['sigrtmax-2', $number_of{RTMAX} - 2],
+        ['RTMIN+0', $number_of{RTMIN}], ['RTMAX-0', $number_of{RTMAX}],
+        ['RTMIN+' . ($number_of{RTMAX} - $number_of{RTMIN}), $number_of{RTMAX}])
+    {
+        my ($name, $number) = @$case;
+        is(arrives(1, sub { set_pdeathsig($name) }), $number, "set_pdeathsig('$name')");
+    }
+
+    # Where a Turkish i is another letter than an I.
+    SKIP: {
+        skip 'there is no Turkish locale', 2
+            if !grep { POSIX::setlocale(POSIX::LC_ALL(), $_) } qw(tr_TR.UTF-8 tr_TR.utf8 tr_TR);
+        is(arrives(1, sub { set_pdeathsig($_) }), 9, "set_pdeathsig('$_') in a Turkish locale")
+            for qw(kill sigkill);
+        POSIX::setlocale(POSIX::LC_ALL(), 'C');
+    }
+
     is(arrives(1, sub { set_pdeathsig(0) }), 0, 'set_pdeathsig(0)');
     is(arrives(1, sub { set_pdeathsig($_) }), $_,
         "set_pdeathsig($_): the kernel's to refuse") for 65, 1 << 40;

@@ -27,6 +27,7 @@ my %answer = (
     new    => [0x20040, 0x20040],
     answer => [WIDE, WIDE],
     value  => [0x8877665544332211, 0x8877665544332211],
+    bit    => [1, 1],
     # what stands behind the four bytes of an int is none of the answer
     int    => [{ bytes => pack 'L L', 0xfedcba98, 0xdeadbeef }, 0xfedcba98],
     long   => [{ bytes => pack 'Q', 0xfedcba9876543210 }, 0xfedcba9876543210],

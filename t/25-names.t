@@ -4,8 +4,10 @@ use warnings;
 
 use lib 't/lib';
 use Config;
+use Errno qw(EACCES);
 use Test::More;
 
+use Seccomp qw(filter no_filter);
 use TestChild qw(in_child);
 
 use Linux::Prctl qw(get_name set_name set_proctitle);
@@ -141,6 +143,28 @@ for my $title ('t', 'a title', "two words \xff", 'with: punctuation (%s)', '') {
     };
     is($cmdline, 'a tied title', 'a title may be tied');
     is($fetched, 1, 'and is fetched once');
+}
+
+# Where perl's own writing of $0 would die, nothing is written.
+SKIP: {
+    skip no_filter(), 3 if length no_filter();
+    for my $refused (15, 16) {    # PR_SET_NAME, PR_GET_NAME
+        my @seen = in_child {
+            my $before = cmdline();
+            filter([prctl => EACCES, $refused]);
+            $! = 77;
+            my $answer = eval { set_proctitle('a new title') } // $@;
+            ($answer, $! + 0, $0 eq 'a new title' ? 1 : 0, cmdline() eq $before ? 1 : 0);
+        };
+        is_deeply(\@seen, [-1, EACCES, 0, 1],
+            "set_proctitle where prctl($refused) is refused is -1, and the title is as it was");
+        my $died = in_child {
+            filter([prctl => EACCES, $refused]);
+            use Linux::Prctl ':fatal';
+            eval { set_proctitle('a new title'); 1 } ? 'lived' : $@;
+        };
+        like($died, qr/\Aset_proctitle\("a new title"\): Permission denied at \Q$0\E line/, 'and dies under :fatal');
+    }
 }
 
 # ---- fork, exec, threads ----

@@ -6,11 +6,12 @@ use warnings;
 use lib 't/lib';
 use Config;
 use Encode ();
+use Errno qw(EPERM);
 use Test::More;
 
 use Linux::Prctl qw(:hashes :sets :functions last_cap);
 use Masks qw(bit);
-use Seccomp qw(no_listener supervised);
+use Seccomp qw(filter no_filter no_listener supervised);
 use Shapes qw(privileged no_privilege);
 use TestChild qw(in_child proc_caps);
 
@@ -91,6 +92,30 @@ SKIP: {
     (undef, @names) = supervised(['prctl'], sub { my ($call) = @_; $call->{args}[0] == 23 ? 1 : undef },
         sub { my @names = capbset->names; (scalar(@names), $names[63]) });
     is_deeply(\@names, [ 64, 63 ], 'and of the bounding set');
+}
+
+# ---- a change that a filter stops half-way ----
+
+SKIP: {
+    skip no_filter(), 3 if length no_filter();
+    skip no_privilege(), 3 if no_privilege();
+    my ($said, $after) = privileged {
+        cap_inheritable->replace(qw(chown kill bpf));
+        cap_ambient->replace(qw(chown kill));
+        filter([ prctl => EPERM, 47, 3, 5 ]);    # cap_ambient_lower('kill')
+        my $said = eval { cap_ambient->replace('bpf'); 1 } ? 'lived' : $@;
+        my %now = proc_caps();
+        ($said, $now{A});
+    };
+    like($said, qr/\Acap_ambient->replace\("bpf"\): Operation not permitted; cap_ambient is now kill bpf at /,
+        'the message says what the set is now');
+    is($after, bit(5, 39), 'and that is true');
+    $said = privileged {
+        filter([ prctl => EPERM, 24, 5 ]);    # capbset_drop('kill')
+        eval { capbset->limit('chown'); 1 } ? 'lived' : $@;
+    };
+    like($said, qr/\Acapbset->limit\("chown"\): Operation not permitted; capbset is now chown kill setgid .* at /,
+        'of the bounding set as well');
 }
 
 # ---- a name that takes the object away ----

@@ -7,6 +7,9 @@ use Config;
 use Cwd qw(abs_path);
 use File::Temp;
 
+use lib 't/lib';
+use SystemCalls qw(sys);
+
 # The module where there is no /proc: a tmpfs lies over it in a mount namespace. What
 # comes of it is told by the process itself, since nobody there can look.
 my $covered = 'mount -t tmpfs none /proc && exec "$@"';
@@ -67,6 +70,41 @@ END
     is($alone, 0, 'no warning when alone');
     like($beside, qr/\Aset_keepcaps\(0\) changes this thread alone: .* has 1 other,/,
         'a warning beside another thread');
+}
+
+# Nobody can tell whether there are other threads: unshare(2) is refused by a filter, or let
+# succeed with nothing done.
+SKIP: {
+    my $unshare = eval { sys('unshare') };
+    skip 'the number of unshare(2) is not known here', 12 if !$unshare;
+    my $filtered = sub {
+        my ($errno, $body) = @_;
+        return <<"END";
+set_no_new_privs();
+my \$filter = join '', map { pack 'S C C L', \@\$_ } [ 0x20, 0, 0, 0 ], [ 0x15, 0, 1, $unshare ],
+    [ 6, 0, 0, 0x50000 | $errno ], [ 6, 0, 0, 0x7fff0000 ];
+set_seccomp(SECCOMP_MODE_FILTER(), \$filter) == 0 or die "no filter: \$!\\n";
+require threads;    # the C library is sure until there was a second one
+threads->create(sub { 1 })->join;
+$body
+END
+    };
+    skip 'perl without threads', 12 if !$Config{useithreads};
+    for my $errno (0, 1) {
+        my $what = $errno ? 'refused' : 'let succeed';
+        my ($warned, $died, $unchanged, $setpriv) = answers($filtered->($errno, <<'END'));
+local $SIG{__WARN__} = sub { print @_ };
+set_keepcaps(0);
+{ use Linux::Prctl ':fatal'; print eval { set_keepcaps(1); 1 } ? "lived\n" : $@ }
+print get_keepcaps(), "\n";
+print eval { setpriv(no_new_privs => 1); 1 } ? "lived\n" : $@;
+END
+        like($warned, qr/\Aset_keepcaps\(0\) changes this thread alone: whether the process has others cannot be told at /,
+            "unshare(2) $what, and no /proc: a warning");
+        like($died, qr/\Aset_keepcaps\(1\) changes this thread alone: whether/, 'and an exception under :fatal');
+        is($unchanged, 0, 'before anything is changed');
+        like($setpriv, qr/\Asetpriv: .*cannot be (?:told|read)/, 'and setpriv refuses');
+    }
 }
 
 done_testing;

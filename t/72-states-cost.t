@@ -70,9 +70,9 @@ SKIP: {
     is_deeply([ calls('$state->copy->add(effective => 1)->drop(permitted => 2)->clear', $credentials) ],
         [], 'a change of the value is not one of the process');
     is_deeply([ calls('$C->from_text("cap_chown=ep")->to_text', 'capset') ], [], 'nor is text');
-    is_deeply([ calls('$S->of(1)->as_hash', 'openat,open,read') ], [qw(openat read)],
+    is_deeply([ calls('$S->of(1)->caps', 'openat,open,read') ], [qw(openat read)],
         'Status->of: one read');
-    is_deeply([ calls('$S->current->as_hash', 'openat,open,read,capget,capset') ],
+    is_deeply([ calls('$S->current->report', 'openat,open,read,capget,capset') ],
         [qw(openat read)], 'Status->current too');
 }
 

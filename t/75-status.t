@@ -1,7 +1,8 @@
 use 5.014;
 use warnings;
 
-use Errno qw(EACCES ENOENT ESRCH);
+use Errno qw(EACCES EBADF EINVAL ELOOP ENOENT ENOEXEC EPERM ESRCH);
+use File::Temp;
 use JSON::PP ();
 use Linux::Prctl qw(:all);
 use Linux::Prctl::Status;
@@ -9,15 +10,26 @@ use POSIX ();
 use Test::More;
 
 use lib 't/lib';
+use SystemCalls qw(sys);
 use TestChild qw(in_child proc_caps proc_status);
 
 my $CLASS = 'Linux::Prctl::Status';
 my @SLOTS = qw(real effective saved fs);
 my @SETS  = qw(effective permitted inheritable bounding ambient);
 
+my ($cgroup) = slurp('/proc/self/cgroup') =~ /^0::(.*)$/m;
+my ($unit)   = ($cgroup // '') =~ m{([^/]+\.(?:service|scope))};
+
 my @KEYS = sort qw(pid tid name state ppid tracer uid gid groups caps no_new_privs seccomp
-    seccomp_filters threads);
+    seccomp_filters threads user_ns exe command), defined $cgroup ? 'cgroup' : (), $unit ? 'unit' : ();
 my @OWN_KEYS = sort qw(securebits dumpable keepcaps pdeathsig subreaper timerslack);
+
+sub slurp {
+    my ($file) = @_;
+    local $/;
+    open my $in, '<:raw', $file or return '';
+    return scalar(<$in>) // '';
+}
 
 sub dies_of {
     my ($code) = @_;
@@ -46,6 +58,13 @@ sub from_proc {
     $hash{no_new_privs}    = $line{NoNewPrivs}      if exists $line{NoNewPrivs};
     $hash{seccomp_filters} = $line{Seccomp_filters} if exists $line{Seccomp_filters};
     $hash{seccomp} = (qw(disabled strict filter))[ $line{Seccomp} ] if exists $line{Seccomp};
+    my $at = $file =~ s{/status\z}{}r;
+    $hash{exe}     = readlink "$at/exe";
+    $hash{command} = [ slurp("$at/cmdline") =~ /([^\0]*)\0/g ];
+    $hash{cgroup}  = $cgroup if defined $cgroup;
+    $hash{unit}    = $unit   if defined $unit;
+    my ($ns) = (readlink("$at/ns/user") // '') =~ /(\d+)/;
+    $hash{user_ns} = { id => $ns, ours => $ns == (readlink('/proc/self/ns/user') =~ /(\d+)/)[0] ? 1 : 0 };
     return \%hash;
 }
 
@@ -161,11 +180,13 @@ SKIP: {
     is($diff->{$_}, undef, "diff: $_ is known of one only, no difference") for @OWN_KEYS;
     is($diff->{$_}, undef, "diff: $_ is not about what it may do") for qw(pid tid name state ppid threads);
     is_deeply($status->diff($CLASS->of($pid)), {}, 'diff: nothing');
+    my $gone = $CLASS->of($pid);
     $let_go->();
 
     local $! = 0;
     is(dies_of(sub { $CLASS->of($pid) }), "of($pid): No such process", 'a process that is gone');
     is($! + 0, ESRCH, 'and $!');
+    ok(!defined $gone->exe && !defined $gone->as_hash->{command}, 'what is read later is gone with it');
 }
 SKIP: {
     skip 'plain user: no groups or ids to change here', 4
@@ -319,6 +340,33 @@ SKIP: {
     is_deeply($result->{odd}, $result->{nnp} ? [] : [ $result->{tid} ],
         'out_of_step: who has no_new_privs alone');
     like($result->{elsewhere}, qr/\Aof\(\d+, \d+\): No such process\z/, "another process's thread");
+}
+
+# In which order, and what if one ends while they are read?
+SKIP: {
+    skip 'this perl has no threads', 2 if !eval { require threads; 1 };
+    my $found = in_child {
+        pipe my $end, my $hold or die "pipe: $!\n";
+        my @threads = map { threads->create(sub { sysread $end, my $byte, 1 }) } 1 .. 3;
+        my @texts = map { "\nTgid:\t10\nPid:\t$_\nName:\tx\n" } 100, 9, 10, 11;
+        my @next  = @texts;
+        no warnings 'redefine';
+        local *Linux::Prctl::Status::_read = sub { my $text = shift @next; return \$text };
+        my @all = map { $_->tid } $CLASS->threads($$);
+        @next = (undef, @texts[ 1 .. 3 ]);
+        local *Linux::Prctl::Status::_read = sub {
+            my $text = shift @next;
+            $! = ESRCH;
+            return defined $text ? \$text : undef;
+        };
+        my @rest = map { $_->tid } $CLASS->threads($$);
+        syswrite $hold, 'xxx';
+        $_->join for @threads;
+        return [ \@all, \@rest ];
+    };
+    my ($order, $left) = @$found;
+    is_deeply($order, [ 10, 9, 11, 100 ], 'the leader first, then by number');
+    is_deeply($left,  [ 10, 9, 11 ],      'without one that ended meanwhile');
 }
 
 # ---- the report ----
@@ -481,6 +529,206 @@ END
     close $out;
 }
 
+# ---- bytes and JSON ----
+
+{
+    my %shown = ("caf\xc3\xa9" => "caf\x{e9}", "\xff\xc3" => '\\xff\\xc3', "x\xe9y" => 'x\\xe9y');
+    for my $name (sort keys %shown) {
+        my ($pid, $let_go) = waiting(sub { set_name($name) });
+        my $json = $CLASS->of($pid)->as_json;
+        $let_go->();
+        is(JSON::PP->new->utf8->decode($json)->{name}, $shown{$name}, 'as_json: ' . unpack 'H*', $name);
+        like($json, qr/"pid":$pid,/, 'with numbers');
+    }
+    my @perl = ($^X, map { "-I$_" } grep { !ref } @INC);
+    open my $out, '-|', @perl, '-MLinux::Prctl::Status', '-e',
+        'my $s = Linux::Prctl::Status->current; print grep({ /JSON|Encode/ } keys %INC) ? "loaded" : "not loaded"'
+        or die "fork: $!\n";
+    is(<$out>, 'not loaded', 'JSON::PP and Encode are loaded only then');
+    close $out;
+}
+
+# ---- user namespaces ----
+
+SKIP: {
+    skip 'no user namespace to be had', 7 if system('unshare -U true 2>/dev/null') != 0;
+    my ($pid, $let_go) = waiting(sub { sys(unshare => 0x10000000) });
+    my $status = $CLASS->of($pid);
+    my $ns     = $status->user_ns;
+    is($ns->{ours}, 0, 'a user namespace that is not ours');
+    is(scalar @{ $status->caps->{effective} }, last_cap() + 1, 'has everything');
+    like($status->report, qr/^\* user_ns +(?:\d+|another one), not ours/m, 'and the report marks it');
+    like($status->report, qr/^  effective       all$/m, 'so that it does not look like root') if !$>;
+    is_deeply($me->diff($status)->{user_ns}, { from => $me->user_ns->{id}, to => $ns->{id} }, 'diff: user_ns');
+    my ($line) = grep { /\A *$pid / } `'$^X' @{[ map { "'-I$_'" } grep { !ref } @INC ]} eg/pcaps`;
+    like($line, qr/\A *$pid +\d+ \S.*\* +=ep$/, 'as does pcaps');
+    $let_go->();
+    is_deeply($me->user_ns, { id => $hash->{user_ns}{id}, ours => 1 }, 'ours is ours');
+}
+
+# ---- of lists, ids and threads ----
+
+{
+    my $text = sub {
+        my (%line) = @_;
+        my $status = "\nName:\tx\nState:\tR (running)\nTgid:\t5\nPid:\t5\nPPid:\t1\nThreads:\t1\n"
+            . join '', map { "$_:\t$line{$_}\n" } sort keys %line;
+        return \$status;
+    };
+    my $of = sub { $CLASS->_new($text->(@_)) };
+    is_deeply($of->(TracerPid => 0)->diff($of->(TracerPid => 7)), { tracer => { from => 0, to => 7 } }, 'diff: tracer');
+    is_deeply($of->(Seccomp_filters => 1)->diff($of->(Seccomp_filters => 2)),
+        { seccomp_filters => { from => 1, to => 2 } }, 'diff: seccomp_filters');
+    my @all = map { cap_name($_) } 0 .. last_cap();
+    my $full = sprintf '%016x', 2**(last_cap() + 1) - 1;
+    for my $ids ([ "0\t0\t0\t0", 1 ], [ "1000\t0\t0\t0", 1 ], [ "0\t1000\t0\t1000", 0 ]) {
+        my ($uid, $root) = @$ids;
+        my %line = (Uid => $uid, Gid => "0\t0\t0\t0");
+        is($of->(%line, CapEff => $full)->report =~ /^\* effective/m ? 0 : 1, $root, "root by the effective uid: all, $uid");
+        is($of->(%line, CapEff => '0' x 16)->report =~ /^\* effective/m ? 1 : 0, $root, "none, $uid");
+    }
+    # as many masks as one likes: each is read right, and they are not all kept
+    my $size = sub { slurp('/proc/self/status') =~ /^VmData:\s*(\d+)/m ? $1 : 0 };
+    my $before = $size->();
+    my @wrong;
+    for my $i (1 .. 20_000) {
+        my @bits  = grep { $i >> $_ & 1 } 0 .. 15;
+        my $names = $of->(CapEff => sprintf '%016x', $i)->caps->{effective};
+        push @wrong, $i if "@$names" ne "@all[@bits]";
+    }
+    is("@wrong", '', 'masks');
+    cmp_ok($size->() - $before, '<', 4096, 'of which few are kept');
+}
+{
+    my $before = $CLASS->current;
+    my $after  = in_child { set_timerslack(77_777); my $now = $CLASS->current; $before->diff($now)->{timerslack} };
+    is($after->{to}, 77_777, 'diff: timerslack');
+  SKIP: {
+        skip 'plain user: setpcap is not effective', 1 if !cap_effective->has('setpcap');
+        my $bits = in_child { set_securebits(1 << 8 | 1 << 9 | 1 << 11) == 0 ? $CLASS->current->securebits : [] };
+        skip 'no securebits above 7 in this kernel', 1 if !@$bits;
+        is_deeply($bits, [qw(exec_restrict_file exec_restrict_file_locked exec_deny_interactive_locked)],
+            'securebits above 7');
+    }
+}
+{
+    # a missing process, also where arguments are tainted
+    open my $out, '-|', $^X, '-T', (map { "-I$_" } grep { !ref } @INC), '-MLinux::Prctl::Status', '-e',
+        'print eval { Linux::Prctl::Status->of(shift); 1 } ? "lived" : $@; print $! + 0', 2**31 - 1 or die "fork: $!\n";
+    is(join('', <$out>), "of(2147483647): No such process at -e line 1.\n" . ESRCH, 'perl -T: ESRCH');
+    close $out;
+    local $! = ENOENT;
+    dies_of(sub { $CLASS->of(-1) });
+    is($! + 0, EINVAL, 'misuse sets $! to EINVAL');
+}
+
+# ---- what exec makes of it ----
+
+{
+    my $dir = File::Temp->newdir;
+    my $put = sub {
+        my ($name, $content, $mode) = @_;
+        open my $file, '>:raw', "$dir/$name" or die "$name: $!\n";
+        print {$file} $content;
+        close $file or die "$name: $!\n";
+        chmod $mode, "$dir/$name" or die "chmod: $!\n";
+        return "$dir/$name";
+    };
+    my $refused = sub {
+        my ($errno, $why, $what) = @_;
+        local $! = 0;
+        my $said = dies_of(sub { $me->after_exec($what) });
+        is($! + 0, $errno, 'after_exec: ' . ($errno + 0) . " for $what");
+        local $! = $errno;
+        is($said, "after_exec($what): $!" . (length $why ? " ($why)" : ''), 'and why');
+    };
+    my $shell = $me->after_exec('/bin/sh');
+    isa_ok($shell, $CLASS);
+    is($shell->name, 'sh', 'its name');
+    is($shell->pid,  $$,   'the same process');
+    is_deeply($shell->uid, $me->uid, 'the same ids') if $me->uid->{real} == $me->uid->{effective};
+    is($shell->keepcaps, 0, 'without keepcaps');
+    is_deeply($shell->assumed, ['shared_fs'], 'what is assumed');
+    is($shell->exe, undef, 'of the program itself, nothing is known');
+    is_deeply($me->after_exec('/bin/sh')->after_exec('/bin/sh')->as_hash, $shell->as_hash, 'and again');
+    open my $handle, '<', '/bin/sh' or die "sh: $!\n";
+    is_deeply($me->after_exec($handle)->caps, $shell->caps, 'by handle');
+    is(dies_of(sub { close $handle; $me->after_exec($handle) }), 'after_exec: file is not an open handle', 'a closed one');
+    is($! + 0, EBADF, 'and $!');
+    my $text   = $put->(text => "no program\n", 0755);
+    my $script = $put->(script => "#!/bin/sh\n", 0755);
+    is($me->after_exec($script)->name, 'script', 'a script has its own name');
+    $refused->(ENOEXEC, 'the kernel does not know what it is', $text);
+    $refused->(EACCES, 'the process may not execute it', $put->(plain => "#!/bin/sh\n", 0644));
+    $refused->(EACCES, 'it is not a regular file', '/');
+    $refused->(ENOENT, '', "$dir/nothing");
+    $refused->(ENOENT, "$dir/nothing: what it needs to run cannot be opened",
+        $put->(dangling => "#!$dir/nothing\n", 0755));
+    my $deep = $script;
+    $deep = $put->("deep$_", "#!$deep\n", 0755) for 1 .. 6;
+    $refused->(ELOOP, 'one script is the interpreter of another too often', $deep);
+    for my $bad (undef, "a\0b", "\x{100}") {
+        like(dies_of(sub { $me->after_exec($bad) }), qr/\Aafter_exec: file (?:is undef|has a )/, 'no path');
+        is($! + 0, EINVAL, 'and $!');
+    }
+    like(dies_of(sub { $me->after_exec('/bin/sh', bogus => 1) }), qr/\Aafter_exec: unknown option "bogus"/, 'no such option');
+    like(dies_of(sub { $me->after_exec('/bin/sh', securebits => ['bogus']) }),
+        qr/\Aafter_exec: Unknown secbit: bogus/, 'no such securebit');
+    like(dies_of(sub { $me->after_exec('/bin/sh', securebits => 1) }), qr/\Aafter_exec: securebits is not a list/, 'no list');
+    like(dies_of(sub { $me->after_exec }),                 qr/\AUsage/, 'without a file');
+    like(dies_of(sub { $CLASS->after_exec('/bin/sh') }),   qr/\AUsage/, 'for the class');
+
+    my $other = $CLASS->of(getppid)->after_exec('/bin/sh');
+    ok((grep { $_ eq 'securebits' } @{ $other->assumed }), 'of another process, securebits are assumed');
+    ok(!(grep { $_ eq 'securebits' } @{ $CLASS->of(getppid)->after_exec('/bin/sh', securebits => [])->assumed }),
+        'or given');
+    is($other->pdeathsig, undef, 'and what nobody tells stays unknown');
+}
+
+# ---- why ----
+
+{
+    my ($none) = grep { my $cap = $_; !grep { $_ eq $cap } @{ $hash->{caps}{permitted} } }
+        map { cap_name($_) } 0 .. last_cap() + 1;
+    my $why = $me->why("CAP_\U$none");
+    is($why->{capability}, $none, 'why: names in any spelling');
+    is($why->{effective},  0,     'is it effective?');
+    like($why->{text}, qr/\A$none is not permitted[,:]/, 'a sentence');
+    is_deeply([ map { ref } @$why{qw(ways also sets)} ], [qw(ARRAY ARRAY HASH)], 'plain data');
+    is(JSON::PP->new->decode(JSON::PP->new->encode($why))->{rule}, $why->{rule}, 'which JSON takes');
+    my %errno = (net_bind_service => 'EACCES', dac_override => 'EACCES', chown => 'EPERM', sys_admin => 'EPERM');
+    is($me->why($_)->{errno}, $errno{$_}, "$_: $errno{$_}") for sort keys %errno;
+    for my $bad (undef, 'bogus', 64, '') {
+        like(dies_of(sub { $me->why($bad) }), qr/\Awhy: .* is not a capability\z/, 'why: no capability');
+    }
+    like(dies_of(sub { $me->why }),             qr/\AUsage/, 'why: of nothing');
+    like(dies_of(sub { $CLASS->why('chown') }), qr/\AUsage/, 'why: for the class');
+    local $! = 7;
+    $me->why('chown');
+    $me->after_exec('/bin/sh')->why('chown');
+    is($! + 0, 7, 'why leaves $! alone');
+}
+SKIP: {
+    skip 'a socket family that is not there', 1 if !eval { require Socket; 1 };
+    # bind below 1024, without the capability
+    my $errno = in_child {
+        cap_effective->clear;
+        socket my $socket, Socket::PF_INET(), Socket::SOCK_STREAM(), 0 or return 'no socket';
+        return 'bound' if bind $socket, Socket::sockaddr_in(1, Socket::INADDR_LOOPBACK());
+        return $! + 0;
+    };
+    skip "no refusal here: $errno", 1 if $errno !~ /\A\d+\z/;
+    is($errno, EACCES, 'bind to a port below 1024 says EACCES, as why does');
+}
+{
+    my $also = in_child {
+        set_no_new_privs(1);
+        set_seccomp(SECCOMP_MODE_FILTER, pack 'SCCL', 0x06, 0, 0, 0x7fff0000);
+        return [ map { $_->{what} } @{ $CLASS->current->why('chown')->{also} } ];
+    };
+    is_deeply([ grep { /seccomp|nnp|no_new/ } @$also ], [qw(seccomp no_new_privs)], 'why: what else decides');
+}
+
 # ---- bad input ----
 
 for my $pid (0, undef, -1, '', 'abc', '1abc', "1\n", ' 1', '+1', '01', 1.5, 2**31, 2**32, 2**32 + $$, 2**64, 1e300, [], {},
@@ -499,9 +747,9 @@ is(dies_of(sub { $CLASS->$_ }), "Usage: $CLASS->$_(pid" . ($_ eq 'of' ? ', tid)'
     for qw(of threads out_of_step);
 is(dies_of(sub { $CLASS->current(1) }), "Usage: $CLASS->current", 'current takes nothing');
 is(dies_of(sub { $me->$_(1) }), "Usage: \$status->$_", "$_ takes nothing")
-    for @KEYS, @OWN_KEYS, qw(as_hash report);
+    for @KEYS, @OWN_KEYS, qw(as_hash as_json report at_secure assumed);
 is(dies_of(sub { $CLASS->$_ }), "Usage: \$status->$_", "$_ is not for the class")
-    for grep { $_ ne 'threads' } @KEYS, @OWN_KEYS, qw(as_hash report);
+    for grep { $_ ne 'threads' } @KEYS, @OWN_KEYS, qw(as_hash as_json report at_secure assumed);
 for my $other (undef, 1, 'x', {}, [], $CLASS, bless {}, 'Other') {
     my $shown = ref $other || ($other // 'undef');
     is(dies_of(sub { $me->diff($other) }), "diff: other is not a $CLASS", "diff with $shown");

@@ -11,12 +11,13 @@ use Test::More;
 
 use Linux::Prctl qw(:sets);
 use Linux::Prctl::FileCaps;
-use Seccomp qw(filter no_filter no_listener supervised);
+use Seccomp qw(filter no_filter no_listener peek supervised);
 use TestChild qw(in_child);
 
 my $CLASS = 'Linux::Prctl::FileCaps';
 my $dir   = File::Temp->newdir;
-my ($GETXATTRAT, $LGETXATTR, $OPENAT) = (464, 192, 257);    # on x86_64, as the filters
+# On x86_64, as the filters.
+my ($GETXATTRAT, $LGETXATTR, $OPENAT, $GETDENTS) = (464, 192, 257, 217);
 
 sub dies_of {
     my ($code) = @_;
@@ -270,6 +271,74 @@ mkdir "$dir/moving/$_" or die "mkdir: $!\n" for 'a' .. 'e';
     note "seen $seen files";
 }
 
+# The same, to the point: something is put in the place of an entry after it was read and
+# before it is opened or asked for its attribute.
+sub found_while {
+    my ($syscall, $name, $change) = @_;
+    my $there = "$dir/there";
+    system('rm', '-rf', $there) == 0 or die "rm failed\n";
+    mkdir $_ or die "mkdir: $!\n" for $there, "$there/directory";
+    new_file($_, 04755) for "$there/directory/setuid", "$there/file", "$there/other";
+    my $changed = 0;
+    my $answer = sub {
+        my ($call) = @_;
+        my ($asked) = peek($call, $call->{args}[1], 16) =~ /\A([^\0]*)/;
+        return if $asked ne $name || $changed++;
+        rename "$there/$name", "$dir/taken" . rand or die "rename: $!\n";
+        $change->("$there/$name");
+        return;
+    };
+    my (undef, $found) = supervised([$syscall], $answer, sub { found([$there], set_id => 1) });
+    return [ $changed, map { s{\Q$there/\E}{}gr } @$found ];
+}
+SKIP: {
+    skip no_listener(), 9 if length no_listener();
+    my $to = sub { my ($target) = @_; return sub { symlink $target, $_[0] or die "symlink: $!\n" } };
+    my @others = ('directory/setuid - 4755', 'other - 4755');
+    is_deeply(found_while($OPENAT, 'directory', sub { }), [ 1, 'file - 4755', 'other - 4755' ], 'a directory that goes away');
+    is_deeply(found_while($OPENAT, 'directory', $to->('../outside')), [ 1, 'file - 4755', 'other - 4755' ],
+        'a link in the place of a directory');
+    is_deeply(found_while($OPENAT, 'directory', \&new_file), [ 1, 'file - 4755', 'other - 4755' ], 'a file in its place');
+    for my $syscall ($GETXATTRAT, 262) {    # or newfstatat(2), which asks for the bits
+        is_deeply(found_while($syscall, 'file', sub { }), [ 1, @others ], "$syscall: a file that goes away");
+        is_deeply(found_while($syscall, 'file', $to->('../outside/setuid')), [ 1, @others ],
+            "$syscall: a link in the place of a file");
+        is_deeply(found_while($syscall, 'file', sub { mkdir $_[0] and chmod 06755, $_[0] or die "mkdir: $!\n" }), [ 1, @others ],
+            "$syscall: a directory in its place");
+    }
+}
+
+# A file system that does not tell what its entries are.
+SKIP: {
+    skip no_listener(), 1 if length no_listener();
+    my ($NEWFSTATAT, $refuse) = (262, '');
+    my %done;
+    my $answer = sub {
+        my ($call) = @_;
+        if ($call->{syscall} eq $NEWFSTATAT) {
+            my ($name) = peek($call, $call->{args}[1], 16) =~ /\A([^\0]*)/;
+            return $name eq $refuse ? { errno => EACCES } : undef;
+        }
+        my $path = readlink "/proc/$call->{pid}/fd/$call->{args}[0]" or die "readlink: $!\n";
+        return if $path !~ m{\A\Q$tree\E(?:/|\z)};
+        return { value => 0 } if $done{$path}++;
+        opendir my $in, $path or die "$path: $!\n";
+        my $entries = '';
+        while (defined(my $name = readdir $in)) {
+            my $length = 8 * int((19 + length($name) + 8) / 8);
+            $entries .= pack "a$length", pack 'Q q S C Z*', 1, 0, $length, 0, $name;
+        }
+        return { value => length $entries, write => { $call->{args}[1] => $entries } };
+    };
+    my ($calls, $found) = supervised([$GETDENTS], $answer, sub { found([$tree], set_id => 1) });
+    is_deeply($found, $all, 'a file system that does not tell types');
+    %done   = ();
+    $refuse = 'setgid';
+    (undef, $found) = supervised([ $GETDENTS, $NEWFSTATAT ], $answer, sub { found([$tree], set_id => 1) });
+    is_deeply($found, [ sort qq{error find("$tree/a/setgid"): Permission denied}, grep { !m{/a/setgid } } @$all ],
+        'nor this one');
+}
+
 # ---- deeper than a path, and than there are descriptors ----
 
 SKIP: {
@@ -312,17 +381,35 @@ END
             new_file("$path[$depth]/$name/setuid", 04755);
         }
     }
+    my @away = ("$dir/away");    # where a search would be that is lost
+    push @away, "$away[-1]/d" for 1 .. 20;
+    mkdir $_ or die "mkdir: $!\n" for @away;
+    for my $depth (0 .. 19) {
+        for my $name ("z$depth", "a$depth") {
+            mkdir "$away[$depth]/$name" or die "mkdir: $!\n";
+            new_file("$away[$depth]/$name/setuid", 04711);
+        }
+    }
+  SKIP: {
+        skip no_listener(), 1 if length no_listener();
+        my ($calls, $found) = supervised([$OPENAT], sub { return }, sub { found([$moved], set_id => 1) });
+        is_deeply([ scalar @$found, grep { !($_->{args}[2] & 02000000) } @$calls ], [201],
+            'also the ways back are closed in a program that is started meanwhile');
+    }
     my @errors;
     my $search = $CLASS->find($moved, { set_id => 1, error => sub { push @errors, $_[1] } });
     my @found;
-    while (defined(my $path = $search->next)) {
+    my %mode;
+    while (my ($path, undef, $mode) = $search->next) {
         push @found, $path;
-        rename $path[20], "$dir/moved-away" if $path eq "$path[-1]/setuid";
+        $mode{$mode}++;
+        rename $path[20], "$away[19]/x" if $path eq "$path[-1]/setuid";
     }
     is_deeply([ scalar(grep { m{/[az](?:[2-9].)/} } @found), scalar(grep { !/Stale file handle/ } @errors) ], [ 160, 0 ],
         'a directory that is moved away: what is in it is found');
     cmp_ok(scalar @errors, '>', 0, 'what is left above it is told');
-    system('rm', '-rf', $moved, "$dir/moved-away");
+    is_deeply([ keys %mode ], [04755], 'and nothing is looked for where it is now');
+    system('rm', '-rf', $moved, $away[0]) == 0 or die "rm failed\n";
 }
 
 # ---- what goes wrong in the caller ----
@@ -365,6 +452,39 @@ SKIP: {
     };
     is($said, 'next: the search belongs to another thread', 'a search belongs to its thread');
     is($rest, @$all - 1, 'which goes on with it');
+}
+
+# A search of many files lets a handler of a signal run long before its end.
+SKIP: {
+    skip no_listener(), 1 if length no_listener();
+    my $files = 3000;
+    mkdir "$dir/many" or die "mkdir: $!\n";
+    new_file("$dir/many/$_") for 1 .. $files;
+    my $first  = 1;
+    # The call that the signal interrupts may be gone when it is answered.
+    local $SIG{__WARN__} = sub { warn $_[0] if $_[0] !~ /\Aanswer to / };
+    my $answer = sub { my ($call) = @_; kill USR1 => $call->{pid} if $first; $first = 0; return };
+    my ($calls, $said) = supervised([$GETXATTRAT], $answer, sub {
+        local $SIG{USR1} = sub { die "a signal\n" };
+        dies_of(sub { found(["$dir/many"]) });
+    });
+    is($said, "a signal\n", 'a handler of a signal can end a search');
+    cmp_ok(scalar @$calls, '<', $files, 'before it is at its end');
+
+    # One that returns leaves the search as it is, also where it interrupts a call.
+    my %seen;
+    $answer = sub {
+        my ($call) = @_;
+        kill USR1 => $call->{pid} if $seen{ $call->{syscall} }++ % 5 == 1;
+        return;
+    };
+    (undef, my $found, my $handled) = supervised([ $GETXATTRAT, $OPENAT, $GETDENTS, 262 ], $answer, sub {
+        my $handled = 0;
+        local $SIG{USR1} = sub { $handled++ };
+        (found([$tree], set_id => 1), $handled);
+    });
+    is_deeply($found, $all, 'a search that signals interrupt finds the same');
+    cmp_ok($handled, '>', 0, 'and they are handled');
 }
 
 # ---- bad input ----

@@ -12,7 +12,7 @@ typedef struct lp_answer lp_answer;
 typedef struct {
     long status;
     struct lp_write write;
-} lp_change;
+} lp_write_status;
 
 /* Lowering or raising one capability. */
 PERL_STATIC_INLINE struct lp_write one_cap(enum lp_set set, unsigned long cap, bool raise)
@@ -22,13 +22,19 @@ PERL_STATIC_INLINE struct lp_write one_cap(enum lp_set set, unsigned long cap, b
     return (struct lp_write){.set = set, .keep = ~mask, .raise = raise ? mask : 0};
 }
 
+/* An id, or that of nobody for a refusal. */
+PERL_STATIC_INLINE lp_answer id_answer(uint32_t id)
+{
+    return (lp_answer){.failed = id == (uint32_t)-1, .value = id};
+}
+
 /* A write of which nothing is to be said. */
 #define NO_WRITE ((struct lp_write){.set = LP_SETS})
 
-PERL_STATIC_INLINE lp_change set_keepcaps(unsigned long value)
+PERL_STATIC_INLINE lp_write_status set_keepcaps(unsigned long value)
 {
     const uint64_t keep_caps = LP_BIT(LP_SECURE_KEEP_CAPS);
-    lp_change change = {lp_prctl(PR_SET_KEEPCAPS, value, 0, 0, 0), NO_WRITE};
+    lp_write_status change = {lp_change(PR_SET_KEEPCAPS, value, 0, 0, 0), NO_WRITE};
     const int error = errno;
 
     /* A lock refuses even the value that is there: ask about the other. Setpcap, which a

@@ -2,6 +2,7 @@
 #ifndef LP_XS_CREDS_TEXT_H
 #define LP_XS_CREDS_TEXT_H
 
+#include "options.h"
 #include "../src/creds.h"
 #include "../src/rules.h"
 

@@ -81,7 +81,8 @@ static void S_note_local(pTHX_ SV *element, MAGIC *magic)
                       (I32)SvCUR(where) + 1);
 }
 
-static struct local noted_local(const SV *element, const MAGIC *magic)
+#define noted_local(element, magic) S_noted_local(aTHX_ element, magic)
+static struct local S_noted_local(pTHX_ const SV *element, const MAGIC *magic)
 {
     const MAGIC *where = mg_findext(element, PERL_MAGIC_ext, &where_magic);
 

@@ -117,6 +117,8 @@ static SV *S_refusal_text(pTHX_ SV *what, int error, struct lp_refusal why)
 
     if (why.rule != LP_NO_RULE)
         sv_catpvf(text, " (%" SVf ")", SVfARG(reason_text(why)));
+    else if (error == LP_NO_ANSWER)
+        sv_catpvs(text, " (no kernel answers like that: a filter may)");
     return text;
 }
 

@@ -81,8 +81,8 @@ static long seccomp(const unsigned long *word)
 {
     const struct program *program = (const struct program *)word[1];
 
-    return lp_set_seccomp(word[0], program ? program->bytes : NULL,
-                          program ? program->instructions : 0);
+    return lp_done(lp_set_seccomp(word[0], program ? program->bytes : NULL,
+                                  program ? program->instructions : 0));
 }
 
 static long raw_prctl(const unsigned long *word)
@@ -226,9 +226,16 @@ static void S_take_words(pTHX_ CV *cv, const struct function *function, I32 ax, 
 
 /* ---- the body ---- */
 
+static struct lp_answer bit_answer(int bit)
+{
+    return (struct lp_answer){.failed = bit == -1, .value = bit == 1};
+}
+
 static struct lp_answer answer_of(const struct function *function, const unsigned long *word)
 {
     switch (function->body) {
+    case BODY_BIT:
+        return bit_answer(lp_ask_bit_of(function->option, word[0], word[1]));
     case BODY_INT:
         return lp_ask_int(function->option);
     case BODY_LONG:
@@ -244,7 +251,9 @@ static long status_of(const struct function *function, const unsigned long *word
 {
     if (function->call)
         return function->call(word);
-    return lp_call(function->option, word[0], word[1], word[2], word[3]);
+    if (function->body == BODY_LENGTH)
+        return lp_call(function->option, word[0], word[1], word[2], word[3]);
+    return lp_done(lp_call(function->option, word[0], word[1], word[2], word[3]));
 }
 
 static void S_call_function(pTHX_ CV *cv)
@@ -293,6 +302,25 @@ static void S_add_functions(pTHX)
 
             XSANY.any_ptr = (void *)&functions[i];
         }
+}
+
+/* ---- the title that ps shows ---- */
+
+/* perl writes it when $0 is set, and the name with it; where it could not, it would die
+ * with $0 changed. So the name is set first, to what it is. */
+#define set_proctitle(title) S_set_proctitle(aTHX_ title)
+static long S_set_proctitle(pTHX_ const char *title)
+{
+    char name[LP_NAME_BYTES];
+    SV *zero;
+
+    if (lp_get_name(name) != 0 || lp_change(PR_SET_NAME, (unsigned long)name, 0, 0, 0) != 0)
+        return -1;
+    zero = get_sv("0", GV_ADD);
+    sv_setpv(zero, title);
+    SvUTF8_off(zero); /* which sv_setpv leaves as it was */
+    SvSETMAGIC(zero);
+    return lp_change(PR_SET_NAME, (unsigned long)name, 0, 0, 0);
 }
 
 /* ---- supported() ---- */

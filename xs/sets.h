@@ -265,18 +265,39 @@ static SV *S_method_text(pTHX_ CV *cv, enum lp_set set, I32 ax, I32 count)
                                SVfARG(call_text_at(cv, ax, count))));
 }
 
+/* Ambient and bounding change one by one. A filter may stop that half-way: no rule foresees
+ * it, and so the message says what is there. */
+#define add_present(text, set) S_add_present(aTHX_ text, set)
+static void S_add_present(pTHX_ SV *text, enum lp_set set)
+{
+    uint64_t raised;
+
+    if ((set != LP_AMBIENT && set != LP_BOUNDING) || lp_read(set, &raised) != 0)
+        return;
+    sv_catpvf(text, "; %s is now", set_names[set]);
+    if (!raised)
+        sv_catpvs(text, " empty");
+    for (; raised; raised &= raised - 1)
+        sv_catpvf(text, " %s", cap_text((unsigned)__builtin_ctzll(raised)));
+}
+
 /* A method's write: it happened, or it dies. */
 #define method_write(cv, ax, count, write) S_method_write(aTHX_ cv, ax, count, write)
 static void S_method_write(pTHX_ CV *cv, I32 ax, I32 count, const struct lp_write *write)
 {
+    struct lp_refusal why;
+    SV *text;
     int error;
 
     CREDENTIAL(method_text(cv, write->set, ax, count));
     if (lp_write(write) == 0)
         return;
     error = errno;
-    die_of(refusal_text(method_text(cv, write->set, ax, count), error, lp_why(write, error)),
-           error);
+    why = lp_why(write, error);
+    text = refusal_text(method_text(cv, write->set, ax, count), error, why);
+    if (why.rule == LP_NO_RULE)
+        add_present(text, write->set);
+    die_of(text, error);
 }
 
 /* A method's read. */

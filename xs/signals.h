@@ -4,8 +4,39 @@
 
 #include "args.h"
 
-#include <strings.h>
+/* Names are ASCII, whatever the locale makes of an i. */
+PERL_STATIC_INLINE bool begins_with(const char *text, STRLEN length, const char *word)
+{
+    return length >= strlen(word) && foldEQ(text, word, (I32)strlen(word));
+}
 
+/* By a name that perl has for it. The first is ZERO, which is no signal. */
+PERL_STATIC_INLINE bool named_signal(const char *text, STRLEN length, unsigned long *number)
+{
+    for (int i = 1; PL_sig_name[i]; i++)
+        if (strlen(PL_sig_name[i]) == length && foldEQ(text, PL_sig_name[i], (I32)length)) {
+            *number = (unsigned long)PL_sig_num[i];
+            return true;
+        }
+    return false;
+}
+
+/* RTMIN+1, RTMAX-1: as kill(1) and setpriv(1) take them. */
+PERL_STATIC_INLINE bool real_time_signal(const char *text, STRLEN length, unsigned long *number)
+{
+    const bool up = begins_with(text, length, "RTMIN+");
+    unsigned long first, last, offset;
+
+    if (!up && !begins_with(text, length, "RTMAX-"))
+        return false;
+    if (!named_signal("RTMIN", 5, &first) || !named_signal("RTMAX", 5, &last)
+        || !lp_decimal(text + 6, length - 6, last - first, &offset))
+        return false;
+    *number = up ? first + offset : last - offset;
+    return true;
+}
+
+/* A signal by its name, with or without SIG. */
 #define signal_number(sv, number) S_signal_number(aTHX_ sv, number)
 static bool S_signal_number(pTHX_ SV *sv, unsigned long *number)
 {
@@ -15,17 +46,11 @@ static bool S_signal_number(pTHX_ SV *sv, unsigned long *number)
     if (!SvOK(sv) || (SvROK(sv) && !SvAMAGIC(sv)))
         return false;
     text = SvPV_nomg(sv, length);
-    if (length > 3 && strncasecmp(text, "SIG", 3) == 0) {
+    if (length > 3 && begins_with(text, length, "SIG")) {
         text += 3;
         length -= 3;
     }
-    /* The first is ZERO, which is no signal. */
-    for (int i = 1; PL_sig_name[i]; i++)
-        if (strlen(PL_sig_name[i]) == length && strncasecmp(PL_sig_name[i], text, length) == 0) {
-            *number = (unsigned long)PL_sig_num[i];
-            return true;
-        }
-    return false;
+    return named_signal(text, length, number) || real_time_signal(text, length, number);
 }
 
 #define signal_arg(cv, sv) S_signal_arg(aTHX_ cv, sv)

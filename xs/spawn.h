@@ -628,7 +628,7 @@ static SV *S_do_spawn(pTHX_ SV **args, I32 count)
     read_options(&options, SPAWN, args, count);
     env = read_spawn(&options, &spawn);
     if (is_true(&options, dry_run)) {
-        result = plan_data(&spawn.plan, env);
+        result = plan_data(&options, &spawn.plan, env);
     } else {
         flush_all();
         ENTER;

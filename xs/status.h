@@ -3,12 +3,13 @@
 #ifndef LP_XS_STATUS_H
 #define LP_XS_STATUS_H
 
+#include "perl_api.h"
+#include "../src/exec.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#include "../src/exec.h"
 
 static const char *const exec_rules[] = {
     [LP_EXEC_DONE] = "done", [LP_EXEC_NOT_A_FILE] = "not_a_file",
@@ -89,7 +90,7 @@ static uint32_t S_list_id(pTHX_ AV *list, size_t at)
 
 /* The groups are in a buffer that perl frees with the statement. */
 #define take_groups(creds, list) S_take_groups(aTHX_ creds, list)
-static void S_take_groups(pTHX_ struct lp_exec_creds *creds, AV *list)
+static void S_take_groups(pTHX_ struct lp_creds *creds, AV *list)
 {
     const size_t count = (size_t)(av_len(list) + 1);
     SV *buffer = sv_2mortal(newSV(count * sizeof(gid_t) + 1));
@@ -97,18 +98,18 @@ static void S_take_groups(pTHX_ struct lp_exec_creds *creds, AV *list)
 
     for (size_t i = 0; i < count; i++)
         ids[i] = list_id(list, i);
-    creds->groups = ids;
-    creds->group_count = count;
+    creds->groups.ids = ids;
+    creds->groups.count = count;
 }
 
 #define take_process(hash, process) S_take_process(aTHX_ hash, process)
 static void S_take_process(pTHX_ HV *hash, struct lp_exec_process *process)
 {
-    struct lp_exec_creds *creds = &process->creds;
+    struct lp_creds *creds = &process->creds;
     SV *root = field(hash, "root");
 
     memset(process, 0, sizeof *process);
-    for (size_t slot = 0; slot < LP_EXEC_SLOTS; slot++) {
+    for (size_t slot = 0; slot < LP_SLOTS; slot++) {
         creds->uid[slot] = list_id(list_field(hash, "uid"), slot);
         creds->gid[slot] = list_id(list_field(hash, "gid"), slot);
     }
@@ -127,6 +128,21 @@ static void S_take_process(pTHX_ HV *hash, struct lp_exec_process *process)
     process->real_ids_count = field_number(hash, "real_ids_count") != 0;
 }
 
+/* As it was given: its entries, in bytes. */
+#define take_acl(hash, file) S_take_acl(aTHX_ hash, file)
+static void S_take_acl(pTHX_ HV *hash, struct lp_exec_file *file)
+{
+    SV *acl = field(hash, "acl");
+    STRLEN length = 0;
+    const char *bytes = acl ? SvPVbyte(acl, length) : NULL;
+
+    file->acl_count = (unsigned)(length / sizeof *file->acl);
+    if (file->acl_count > LP_EXEC_ACL)
+        file->acl_count = LP_EXEC_ACL;
+    if (file->acl_count)
+        memcpy(file->acl, bytes, file->acl_count * sizeof *file->acl);
+}
+
 #define take_program(hash, file) S_take_program(aTHX_ hash, file)
 static void S_take_program(pTHX_ HV *hash, struct lp_exec_file *file)
 {
@@ -141,6 +157,7 @@ static void S_take_program(pTHX_ HV *hash, struct lp_exec_file *file)
     file->effective = field_number(hash, "effective") != 0;
     file->permitted = field_mask(hash, "permitted");
     file->inheritable = field_mask(hash, "inheritable");
+    take_acl(hash, file);
 }
 
 /* ---- to Perl ---- */
@@ -162,11 +179,11 @@ static void S_give_hex(pTHX_ HV *hash, const char *name, uint64_t mask)
 }
 
 #define give_slots(hash, name, ids) S_give_slots(aTHX_ hash, name, ids)
-static void S_give_slots(pTHX_ HV *hash, const char *name, const uint32_t ids[LP_EXEC_SLOTS])
+static void S_give_slots(pTHX_ HV *hash, const char *name, const uint32_t ids[LP_SLOTS])
 {
     AV *list = newAV();
 
-    for (size_t slot = 0; slot < LP_EXEC_SLOTS; slot++)
+    for (size_t slot = 0; slot < LP_SLOTS; slot++)
         av_push(list, newSVuv(ids[slot]));
     give(hash, name, newRV_noinc((SV *)list));
 }
@@ -188,11 +205,13 @@ static SV *S_new_program(pTHX_ const struct lp_exec_chain *chain)
     give(hash, "effective", newSViv(file->effective));
     give_hex(hash, "permitted", file->permitted);
     give_hex(hash, "inheritable", file->inheritable);
+    give(hash, "acl",
+         newSVpvn((const char *)file->acl, file->acl_count * sizeof *file->acl));
     return newRV_noinc((SV *)hash);
 }
 
 #define give_creds(hash, creds) S_give_creds(aTHX_ hash, creds)
-static void S_give_creds(pTHX_ HV *hash, const struct lp_exec_creds *creds)
+static void S_give_creds(pTHX_ HV *hash, const struct lp_creds *creds)
 {
     give_slots(hash, "uid", creds->uid);
     give_slots(hash, "gid", creds->gid);

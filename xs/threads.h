@@ -2,6 +2,7 @@
 #ifndef LP_XS_THREADS_H
 #define LP_XS_THREADS_H
 
+#include "../src/threads.h"
 #include "errors.h"
 
 #include <time.h>
@@ -15,7 +16,7 @@ PERL_STATIC_INLINE unsigned remaining_threads(unsigned (*count)(void))
 {
     unsigned others = count();
 
-    for (int i = 0; others && i < RETRIES; i++) {
+    for (int i = 0; others && others != LP_THREADS_UNKNOWN && i < RETRIES; i++) {
         const struct timespec pause = {0, LINGER_NS};
 
         (void)nanosleep(&pause, NULL); /* interrupted: ask all the sooner */
@@ -27,6 +28,9 @@ PERL_STATIC_INLINE unsigned remaining_threads(unsigned (*count)(void))
 #define threads_text(what, others) S_threads_text(aTHX_ what, others)
 static SV *S_threads_text(pTHX_ SV *what, unsigned others)
 {
+    if (others == LP_THREADS_UNKNOWN)
+        return sv_2mortal(newSVpvf("%" SVf " changes this thread alone: whether the process has"
+                                   " others cannot be told", SVfARG(what)));
     return sv_2mortal(newSVpvf("%" SVf " changes this thread alone: the process has %u other%s,"
                                " and what they may do stays as it is",
                                SVfARG(what), others, others == 1 ? "" : "s"));

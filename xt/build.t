@@ -107,6 +107,15 @@ my $before = files($copy);
 run_ok($copy, "$^X Makefile.PL OPTIMIZE='-O2 -Wall -Wextra -Werror'", 'Makefile.PL');
 run_ok($copy, 'make', 'make, without a warning under -Wall -Wextra');
 unlike(run_ok($copy, 'make', 'a second make'), qr/\.[cho]\b/, 'has nothing left to compile');
+{
+    my $perl = "-I$Config{archlibexp}/CORE $Config{ccflags}";
+    my @not;
+    for my $header (map { glob "$copy/$_/*.h" } qw(src xs CapState)) {
+        my ($said, $status) = run($copy, "$Config{cc} -std=gnu99 -D_GNU_SOURCE $perl -fsyntax-only -x c $header");
+        push @not, $said if $status;
+    }
+    is("@not", '', 'each header has what it needs, and can be read alone');
+}
 my $after = files($copy);
 is_deeply([ grep { $before->{$_} ne ($after->{$_} // '') } sort keys %$before ],
     [], 'the build rewrites no file of the distribution');

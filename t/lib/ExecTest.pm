@@ -12,7 +12,7 @@ use Linux::Prctl qw(:all);
 use Linux::Prctl::Status;
 use POSIX ();
 
-our @EXPORT_OK = qw(own_mounts exec_stage exec_trial leave_stage);
+our @EXPORT_OK = qw(own_mounts exec_stage exec_trial leave_stage why_trial);
 
 my $STATUS = 'Linux::Prctl::Status';
 my %number;    # of system calls
@@ -242,6 +242,7 @@ sub random_process {
     $process{pdeathsig} = chance(0.5) ? pick(1, 10, 12) : 0;
     $process{tracer}    = pick('strong', $process{map} ? () : 'weak') if chance(0.15);
     $process{shared_fs} = 1 if !$process{map} && chance(0.1);
+    $process{outside} = 1 if !$process{tracer} && !$process{shared_fs} && chance(0.2);
     return \%process;
 }
 
@@ -313,16 +314,14 @@ sub text_of {
     my %bit  = map { $bits[$_] => 1 << $_ } 0 .. $#bits;
     my $securebits = 0;
     $securebits |= $bit{$_} for @{ $hash->{securebits} };
-    return $text . "securebits $securebits\nat_secure $hash->{at_secure}\npdeathsig $hash->{pdeathsig}\n"
+    return $text . "securebits $securebits\nat_secure $hash->{at_secure}\npdeathsig " . ($hash->{pdeathsig} // '?') . "\n"
         . "dumpable $hash->{dumpable}\n";
 }
 
 # What is foreseen: a text, or a number of an error and why.
 sub foreseen {
-    my ($process, $path) = @_;
-    my $after = eval {
-        $STATUS->current->after_exec($path, $process->{shared_fs} ? (shared_fs => 1) : ());
-    };
+    my ($status, $process, $path, @known) = @_;
+    my $after = eval { $status->after_exec($path, $process->{shared_fs} ? (shared_fs => 1) : (), @known) };
     # A script that it may not read is not known to be one.
     return 'unread' if $path =~ /script/
         && ($after ? grep { $_ eq 'program' } @{ $after->assumed } : $@ =~ /cannot be read/);
@@ -330,9 +329,16 @@ sub foreseen {
 }
 
 sub say_and_exec {
-    my ($process, $path, $foresight, $outcome) = @_;
+    my ($process, $path, $foresight, $outcome, $say, $wait) = @_;
     become($process);
-    syswrite $foresight, "before " . text_of_now() . "\0" . foreseen($process, $path);
+    syswrite $foresight, "before " . text_of_now() . "\0";
+    if ($process->{outside}) {
+        say_line($say, "@{ $STATUS->current->securebits }");
+        hear_line($wait);
+    }
+    else {
+        syswrite $foresight, foreseen($STATUS->current, $process, $path);
+    }
     close $foresight;
     open STDOUT, '>&', $outcome or POSIX::_exit(99);
     open STDERR, '>', '/dev/null';
@@ -442,7 +448,7 @@ sub exec_trial {
             if ($process->{tracer} || $process->{shared_fs}) {
                 upper($process, $path, $foresee, $happen);
             }
-            say_and_exec($process, $path, $foresee, $happen);
+            say_and_exec($process, $path, $foresee, $happen, $say, $wait);
         };
         print STDERR $@;
         POSIX::_exit(97);
@@ -453,16 +459,41 @@ sub exec_trial {
         write_maps($process, $pid);
         syswrite $let, 'x';
     }
+    my $outside;
+    if ($process->{outside} && defined(my $securebits = hear_line($ready))) {
+        my $status = $STATUS->of($pid);
+        $outside = foreseen($status, $process, $path, securebits => [ split ' ', $securebits ]);
+        say_line($let, 'go');
+    }
     my ($before, $foreseen) = split /\0/, read_all($foresight), 2;
+    $foreseen = seen_inside($process, $outside) if defined $outside;
     my $happened = read_all($outcome);
     waitpid $pid, 0;
     return judge($process, $path, $before, $foreseen // '', $happened);
+}
+
+# The ids of a text, as its process counts them.
+sub seen_inside {
+    my ($process, $text) = @_;
+    return $text if !$process->{map};
+    my %map = (Uid => $process->{map}, Gid => $process->{gidmap}, Groups => $process->{gidmap});
+    return $text =~ s{^(Uid|Gid|Groups):(.*)$}{ my $map = $map{$1}; "$1:" . $2 =~ s/(\d+)/inside($map, $1)/ger }germ;
+}
+
+sub inside {
+    my ($map, $id) = @_;
+    for my $line (split /\n/, $map) {
+        my ($in, $out, $count) = split ' ', $line;
+        return $in + $id - $out if $id >= $out && $id < $out + $count;
+    }
+    return 65_534;
 }
 
 sub judge {
     my ($process, $path, $before, $foreseen, $happened) = @_;
     my $what = $happened =~ /\Arefused/ ? 'refused' : !length $happened ? 'lost' : 'done';
     s{ +$}{}gm for $foreseen, $happened;
+    $happened =~ s/^pdeathsig.*$/pdeathsig ?/m if $process->{outside};    # of another, nobody knows
     my ($compared) = $foreseen =~ /\A(refused \d+\n)/;
     $compared //= $foreseen;
     $what = 'downgraded'
@@ -473,6 +504,177 @@ sub judge {
         grep { defined $process->{$_} } sort keys %$process;
     my $stat = join ' ', map { sprintf '%o %d %d', (stat $_)[ 2, 4, 5 ] } $path =~ s{[^/]+/[^/]+\z}{plain/helper}r;
     return ($what, "$path ($stat) @info\n$before\n  foreseen:\n$foreseen  happened:\n$happened");
+}
+
+# ---- why ----
+
+# A dialogue: the child says a line, and goes on when it is answered.
+sub say_line {
+    my ($pipe, $text) = @_;
+    syswrite $pipe, "$text\n";
+    return;
+}
+
+sub hear_line {
+    my ($pipe) = @_;
+    my $text = '';
+    while (sysread $pipe, my $byte, 1) {
+        return $text if $byte eq "\n";
+        $text .= $byte;
+    }
+    return;
+}
+
+sub write_caps {
+    my ($path, $attribute) = @_;
+    my $buffer = $path;
+    return call(setxattr => $buffer, 'security.capability', $attribute, length $attribute, 0);
+}
+
+# What an administrator does to the file, for a capability.
+my %ADMIN = (
+    file_permitted   => sub { write_caps($_[0], caps_attribute(1 << $_[1], 0, 1)) },
+    file_inheritable => sub { write_caps($_[0], caps_attribute(0, 1 << $_[1], 1)) },
+    set_uid_root     => sub { my $mode = (stat $_[0])[2]; chown 0, -1, $_[0]; chmod $mode & 07777 | 04000 | 0111, $_[0] },
+    no_attribute     => sub { my $buffer = $_[0]; call(removexattr => $buffer, 'security.capability') },
+    effective_bit    => sub {
+        my $caps = Linux::Prctl::FileCaps->get($_[0]);
+        my ($text, $root) = split / rootid=/, $caps->to_text;
+        system 'setcap', defined $root ? ('-n', $root) : (), ($text =~ s/([=+])([a-z]*)/$1e$2/gr), $_[0];
+    },
+);
+
+# What the process does.
+my %OWN = (
+    ambient     => sub { cap_inheritable->add($_[0]); cap_ambient->add($_[0]) },
+    inheritable => sub { cap_inheritable->add($_[0]) },
+    file_inheritable => sub { cap_inheritable->add($_[0]) },
+    be_root     => sub { call(setresuid => -1, 0, -1) },
+    no_noroot   => sub { securebits->drop('noroot') },
+);
+
+sub effective_of_helper {
+    my ($text) = @_;
+    no warnings 'portable';
+    return $text =~ /^CapEff:\s*([0-9a-f]+)/m ? hex $1 : 0;
+}
+
+# One attempt to have it: what the process tries, and then executes.
+sub attempt {
+    my ($cap, $path, $out) = @_;
+    for my $try (grep { chance(0.5) } qw(no_noroot be_root ambient inheritable)) {
+        eval { $OWN{$try}->($cap) };
+    }
+    open STDOUT, '>&', $out or POSIX::_exit(99);
+    open STDERR, '>', '/dev/null';
+    no warnings 'exec';
+    exec {$path} 'helper';
+    POSIX::_exit(0);
+}
+
+# In the child: says why, then takes the first way, or tries at random where there is none.
+sub ask_why {
+    my ($process, $path, $cap, $after, $say, $answer, $attempts) = @_;
+    become($process);
+    my $status = $STATUS->current;
+    $status = eval { $status->after_exec($path) } // POSIX::_exit(0) if $after;
+    my $why = $status->why($cap);
+    say_line($say, JSON::PP->new->canonical->encode($why));
+    return if $why->{effective};
+    if (!@{ $why->{ways} }) {
+        for (1 .. $attempts) {
+            hear_line($answer);
+            pipe my $in, my $out or POSIX::_exit(99);
+            my $pid = fork // POSIX::_exit(99);
+            srand, attempt($cap, $path, $out) if !$pid;
+            close $out;
+            say_line($say, sprintf '%d', !!(effective_of_helper(read_all($in)) & 1 << $cap));
+            waitpid $pid, 0;
+        }
+        return;
+    }
+    hear_line($answer);
+    my @steps = @{ $why->{ways}[0]{steps} };
+    if ($steps[0] eq 'raise') {
+        cap_effective->add($cap);
+        say_line($say, (get_caps())[0] & 1 << $cap ? 1 : 0);
+        return;
+    }
+    $OWN{$_} && $OWN{$_}->($cap) for @steps;
+    $path =~ s{/nosuid/}{/plain/} if grep { $_ eq 'no_nosuid' } @steps;
+    pipe my $in, my $out or POSIX::_exit(99);
+    my $pid = fork // POSIX::_exit(99);
+    if (!$pid) {
+        open STDOUT, '>&', $out or POSIX::_exit(99);
+        exec {$path} 'helper' or POSIX::_exit(98);
+    }
+    close $out;
+    say_line($say, sprintf '%d', !!(effective_of_helper(read_all($in)) & 1 << $cap));
+    waitpid $pid, 0;
+    return;
+}
+
+# Random process and file: what why says of a capability, and whether it is true.
+sub why_trial {
+    my ($stage, $seed, $attempts) = @_;
+    require JSON::PP;
+    require Linux::Prctl::FileCaps;
+    srand $seed;
+    my $process = random_process($stage);
+    delete @$process{qw(map gidmap tracer shared_fs)};
+    my $after   = chance(0.6);
+    my $mount   = $after && chance(0.2) ? 'nosuid' : 'plain';
+    $mount = 'plain' if !grep { $_ eq $mount } @{ $stage->{mounts} };
+    my $helper  = "$stage->{dir}/plain/helper";
+    dress($helper, $stage, $after ? ([0, 1000, 1001], [0, 1000]) : ([0], [0]), [0]);
+    chmod((stat $helper)[2] & 07777 | 0111, $helper) if chance(0.8);
+    if (!$after) {
+        my $buffer = $helper;
+        call(removexattr => $buffer, "security.capability");
+        call(removexattr => $buffer, "system.posix_acl_access");
+        chmod 0755, $helper;
+    }
+    my $cap = int rand 41;
+    pipe my $hear, my $say    or die "pipe: $!\n";
+    pipe my $wait, my $answer or die "pipe: $!\n";
+    my $pid = fork // die "fork: $!\n";
+    if (!$pid) {
+        close $_ for $hear, $answer;
+        eval { ask_why($process, "$stage->{dir}/$mount/helper", $cap, $after, $say, $wait, $attempts); 1 }
+            or say_line($say, "died: $@");
+        POSIX::_exit(0);
+    }
+    close $_ for $say, $wait;
+    my $text = hear_line($hear);
+    my @result = defined $text ? judge_why($stage, $text, $cap, $after, $hear, $answer, $attempts, $helper)
+        : ('refused', '');
+    close $_ for $hear, $answer;
+    waitpid $pid, 0;
+    return @result;
+}
+
+sub judge_why {
+    my ($stage, $text, $cap, $after, $hear, $answer, $attempts, $helper) = @_;
+    return ('died', $text) if $text !~ /\A\{/;
+    my $why  = JSON::PP::decode_json($text);
+    my $what = ($after ? 'after: ' : 'now: ') . $why->{rule};
+    return ($what, '') if $why->{effective};
+    if (!@{ $why->{ways} }) {
+        for (1 .. $attempts) {
+            dress($helper, $stage, [ 0, 1000, 1001 ], [ 0, 1000 ], [0]);
+            chmod((stat $helper)[2] & 07777 | 0111, $helper);
+            $ADMIN{ pick(qw(file_permitted file_inheritable)) }->($helper, $cap) if chance(0.5);
+            say_line($answer, 'go');
+            my $had = hear_line($hear) // 'nothing';
+            return ($what, "an attempt had it: $text") if $had ne '0';
+        }
+        return ("$what, nothing", '');
+    }
+    my @steps = @{ $why->{ways}[0]{steps} };
+    $ADMIN{$_} && $ADMIN{$_}->($helper, $cap) for @steps;
+    say_line($answer, 'go');
+    my $had = hear_line($hear) // 'nothing';
+    return ("$what, @steps", $had eq '1' ? '' : "@steps: $had\n$text");
 }
 
 1;

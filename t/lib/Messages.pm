@@ -50,7 +50,7 @@ sub literals_of_perl {
     while ($code =~ /\b\w*(?:die|refused|lost|warn)\b(.*?;)/gs) {
         my $said = $1;
         push @found, grep {defined} $1, $2, $3
-            while $said =~ /'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|qq\{([^{}]*)\}/g;
+            while $said =~ /qq\{([^{}]*)\}|'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/g;
     }
     return @found;
 }
@@ -64,7 +64,7 @@ sub messages {
     for my $file (grep { !$but->{$_} && !m{\A(?:CapState/CapState|Prctl)\.c\z} } @c, @perl) {
         my $code = slurp($file);
         for my $literal ($file =~ /\.pm\z/ ? literals_of_perl($code) : literals_of_c($code)) {
-            my $shape = shape_of($literal =~ s/\\n\z//r);
+            my $shape = shape_of($literal =~ s/\\n\z//r =~ s/\\(["\\])/$1/gr);
             next if $shape !~ m{[a-z]{2}[^a-z]* \S*[a-z]{2}}i;
             next if $shape =~ m{\AUsage: |\A->|\A\.\.\. at \.\.\. line};    # one item tells of them all
             $said{$shape}{$file} = 1;

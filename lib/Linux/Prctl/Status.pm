@@ -325,6 +325,69 @@ sub _own_fact {
     return ref $value ? [@$value] : $value;
 }
 
+# ---- what is read when it is asked for ----
+
+my $INITIAL_USER_NS = 4_026_531_837;    # the kernel's own number for it, everywhere
+
+# A status says which thread it was, by the numbers of this /proc.
+sub _at {
+    my ($self) = @_;
+    return join '/', '/proc', $self->pid, 'task', $self->tid;
+}
+
+sub _exe {
+    my ($self) = @_;
+    return readlink $self->_at . '/exe';
+}
+
+sub _command {
+    my ($self) = @_;
+    my $text = _read($self->_at . '/cmdline') // return;
+    my @words = split /\0/, substr($$text, 1), -1;
+    pop @words if @words && !length $words[-1];
+    return \@words;
+}
+
+# Of several hierarchies, the one that all have in common since 4.5, or systemd's own.
+sub _cgroup {
+    my ($self) = @_;
+    my $text = _read($self->_at . '/cgroup') // return;
+    return $$text =~ /^0::(.*)$/m ? $1 : $$text =~ /^[0-9]+:name=systemd:(.*)$/m ? $1 : undef;
+}
+
+# systemd names a group after the unit: the innermost that is no slice.
+sub _unit {
+    my ($self) = @_;
+    my $cgroup = $self->cgroup // return;
+    my ($unit) = $cgroup =~ m{.*/([^/]+\.(?:service|scope|socket|mount|swap))(?:/|\z)};
+    return $unit;
+}
+
+my %ASKED = (exe => \&_exe, command => \&_command, cgroup => \&_cgroup, unit => \&_unit);
+
+sub _asked {
+    my ($self, $fact) = @_;
+    if (!exists $self->{asked}{$fact}) {
+        my $errno = $! + 0;
+        $self->{asked}{$fact} = $ASKED{$fact}->($self);
+        $! = $errno;
+    }
+    my $value = $self->{asked}{$fact};
+    return ref $value ? [@$value] : $value;
+}
+
+sub _namespace {
+    my ($self) = @_;
+    my %ns;
+    return if !exists $self->{user_ns};    # nobody looked
+    $ns{id} = $self->{user_ns} if defined $self->{user_ns};
+    my $ours = $self->{mine} ? 1 : $self->_is_ours;
+    $ns{ours} = $ours ? 1 : 0 if defined $ours;
+    return %ns ? \%ns : undef;
+}
+
+# ---- methods ----
+
 # A method that takes nothing and gives what the code gives.
 sub _accessor {
     my ($name, $code) = @_;
@@ -339,11 +402,15 @@ sub _accessor {
 
 _accessor($_, \&_fact)     for grep { $_ ne 'threads' } keys %FACTS;
 _accessor($_, \&_own_fact) for keys %OWN_FACTS, qw(at_secure assumed);
+_accessor($_, \&_asked) for keys %ASKED;
+_accessor(user_ns => \&_namespace);
 _accessor(caps    => \&_caps);
 _accessor(as_hash => \&_as_hash);
+_accessor(as_json => \&_as_json);
 _accessor(report  => \&_report);
 
-sub _as_hash {
+# All that was read when the object was made.
+sub _facts {
     my ($self) = @_;
     my %line = $self->{text} =~ /$LINES/g;
     my %hash = (caps => _sets(\%line));
@@ -354,7 +421,51 @@ sub _as_hash {
     for my $fact (keys %{ $self->{own} }) {
         $hash{$fact} = $self->_own_fact($fact);
     }
+    my $ns = $self->_namespace;
+    $hash{user_ns} = $ns if $ns;
     return \%hash;
+}
+
+sub _as_hash {
+    my ($self) = @_;
+    my $hash = $self->_facts;
+    for my $fact (keys %ASKED) {
+        my $value = $self->_asked($fact);
+        $hash->{$fact} = $value if defined $value;
+    }
+    return $hash;
+}
+
+# Characters for JSON, from bytes; those that are no UTF-8 are spelled out.
+sub _characters {
+    my ($data) = @_;
+    return { map { $_ => _characters($data->{$_}) } keys %$data } if ref $data eq 'HASH';
+    return [ map { _characters($_) } @$data ] if ref $data;
+    return $data if $data !~ /[^ -~]/;
+    return Encode::decode('UTF-8', my $bytes = $data, sub { join '', map { sprintf '\\x%02x', $_ } @_ });
+}
+
+# In another root directory, or by a path that depends on the working directory, the same name
+# is another's code, which would run with what this process may do.
+my $ROOT = join ' ', (stat '/')[ 0, 1 ];
+
+sub _load_json {
+    return if $INC{'JSON/PP.pm'} && $INC{'Encode.pm'};
+    _refused('as_json', EPERM, 'the root directory is another one by now: load JSON::PP and Encode before chroot(2)')
+        if $ROOT ne join ' ', (stat '/')[ 0, 1 ];
+    local @INC = grep { ref || m{\A/} } @INC;
+    require Encode;
+    require JSON::PP;
+    return;
+}
+
+sub _as_json {
+    my ($self) = @_;
+    my $errno = $! + 0;
+    _load_json();
+    my $text = JSON::PP->new->utf8->canonical->encode(_characters($self->_as_hash));
+    $! = $errno;
+    return $text;
 }
 
 # ---- the difference of two ----
@@ -399,7 +510,7 @@ sub diff {
     my ($self, $other) = @_;
     _die('Usage: $status->diff(other)')     if @_ != 2 || !ref $self;
     _die('diff: other is not a ' . __PACKAGE__) if !ref $other || !UNIVERSAL::isa($other, __PACKAGE__);
-    my ($from, $to) = ($self->_as_hash, $other->_as_hash);
+    my ($from, $to) = ($self->_facts, $other->_facts);
     my %diff = (
         _diff_hashes(\&_diff_lists,   $from, $to, @LISTS),
         _diff_hashes(\&_diff_scalars, $from, $to, @SCALARS),
@@ -410,6 +521,8 @@ sub diff {
     }
     my %caps = _diff_hashes(\&_diff_lists, $from->{caps}, $to->{caps}, @SETS);
     $diff{caps} = \%caps if %caps;
+    my ($old, $new) = map { $_->{user_ns} && $_->{user_ns}{id} } $from, $to;
+    $diff{user_ns} = { from => $old, to => $new } if $old && $new && $old != $new;
     return \%diff;
 }
 
@@ -459,11 +572,11 @@ my %GIVEN = (
     securebits => sub {
         my ($process, $names) = @_;
         _die('after_exec: securebits is not a list of names') if ref $names ne 'ARRAY';
-        $process->{securebits} = eval { _securebit_mask($names) };
         my %known = map { $_ => 1 } keys %Linux::Prctl::securebits;
         for my $name (@$names) {
-            _die('after_exec: "' . ($name // 'undef') . '" is not a securebit') if !$known{ $name // '' };
+            _die('after_exec: Unknown secbit: ' . ($name // 'undef')) if !$known{ $name // '' };
         }
+        $process->{securebits} = _securebit_mask($names);
     },
     shared_fs => sub { $_[0]{shared_fs}     = $_[1] ? 1 : 0 },
     tracer    => sub { $_[0]{weakly_traced} = $_[1] ? 0 : 1 },
@@ -568,9 +681,214 @@ sub after_exec {
     my $after = (ref $self)->_new($self->_text_after($exec, substr $name // '', 0, 15),
         $self->_own_after($exec, [ sort @assumed ]));
     @$after{qw(mine user_ns)} = @$self{qw(mine user_ns)};
+    $after->{asked} = { exe => undef, command => undef };    # those of before
     $after->{exec} = { process => $process, program => $exec->{program}, path => $shown };
     $! = $errno;
     return $after;
+}
+
+# ---- why ----
+
+# The error of most refusals is EPERM; of these, that of the call that one meets first.
+my %EACCES_OF = (
+    dac_override     => 'opening a file',
+    dac_read_search  => 'opening a file or a directory',
+    net_bind_service => 'bind(2) to a port below 1024',
+    ipc_owner        => 'shmat(2), msgrcv(2) and semop(2)',
+    sys_nice         => 'setpriority(2), not sched_setscheduler(2)',
+    lease            => 'fcntl(2) with F_SETLEASE',
+    perfmon          => 'perf_event_open(2)',
+);
+
+# What each rule says of a capability and, after an exec, of the file.
+my %WHY_TEXT = (
+    effective      => 'CAP is effective.',
+    not_raised_now => 'CAP is permitted, but not effective.',
+    not_permitted  => 'CAP is not permitted: this process cannot raise it by itself.',
+    gone           => 'CAP is not permitted, and no program can give it to this process: BECAUSE.',
+
+    ambient          => 'CAP is effective after FILE: it is ambient, and the program has no privileges of its own.',
+    root_bounding    => 'CAP is effective after FILE: it runs as uid 0, which gets all of the bounding set.',
+    root_inheritable => 'CAP is effective after FILE: it runs as uid 0, which also gets all that is inheritable.',
+    file_permitted   => 'CAP is effective after FILE: it is permitted by the file and in the bounding set.',
+    file_inheritable => 'CAP is effective after FILE: it is inheritable, of the file and of the process.',
+    not_raised       => 'CAP is permitted after FILE, but not effective: the file has no effective bit.',
+    only_real_root   => 'CAP is permitted after FILE, but not effective: only the real uid is 0.',
+    plain_file       => 'CAP is lost with FILE: the file gives no capabilities, the process is not uid 0, and it is not ambient.',
+    file_lacks_it    => 'CAP is lost with FILE: it is not among the capabilities of the file.',
+    ambient_cleared  => 'CAP is lost with FILE: a program with capabilities or another id clears the ambient set.',
+    caps_before_root => 'CAP is lost with FILE: the file has capabilities, and those count before set-user-ID root.',
+    not_inheritable  => 'CAP is lost with FILE: the file lets it be inherited, but it is not in the inheritable set.',
+    no_new_privs     => 'CAP is lost with FILE: no_new_privs is set, and nothing is gained.',
+    traced           => 'CAP is lost with FILE: who traces the process has no sys_ptrace.',
+    shared_fs        => 'CAP is lost with FILE: the process shares its working directory with another one.',
+    nosuid           => 'CAP is lost with FILE: its file system is mounted nosuid.',
+    other_namespace  => 'CAP is lost with FILE: the capabilities of the file are for the root of another user namespace.',
+    owner_not_mapped => 'CAP is lost with FILE: the owner or group of the set-user-ID file is not mapped in the user namespace.',
+    noroot           => 'CAP is lost with FILE: the securebit noroot is set, and uid 0 is nothing special.',
+    not_bounded      => 'CAP is lost with FILE: it is not in the bounding set.',
+);
+
+# Where not even a file with the capability would help.
+my %GONE_TEXT = (
+    no_new_privs => 'no_new_privs is set, and cannot be unset',
+    not_bounded  => 'it is neither in the bounding set nor inheritable, and cannot come back there',
+);
+
+# What one does, who can, and the capabilities that it takes.
+my %STEPS = (
+    raise            => [ 'raise it in the effective set', 'process' ],
+    exec             => [ 'execute a program', 'process' ],
+    ambient          => [ 'raise it in the inheritable and the ambient set, and execute', 'process' ],
+    inheritable      => [ 'raise it in the inheritable set, and execute', 'process' ],
+    be_root          => [ 'become uid 0, and execute', 'process', 'setuid' ],
+    effective_bit    => [ 'set the effective bit of the file', 'administrator', 'setfcap' ],
+    file_permitted   => [ 'give the file the capability: setcap cap_CAP=ep', 'administrator', 'setfcap' ],
+    file_inheritable => [ 'let it be inherited, with the file: setcap cap_CAP=ei', 'administrator', 'setfcap' ],
+    set_uid_root     => [ 'make the file set-user-ID root', 'administrator', qw(chown fowner) ],
+    no_attribute     => [ "remove the file's capabilities", 'administrator', 'setfcap' ],
+    no_nosuid        => [ 'have it on a file system without nosuid', 'administrator', 'sys_admin' ],
+    no_tracer        => [ 'be traced by nobody, or by one with sys_ptrace', 'tracer' ],
+    no_shared_fs     => [ 'stop sharing the working directory: unshare(CLONE_FS)', 'process' ],
+    no_noroot        => [ 'turn the securebit noroot off', 'process', 'setpcap' ],
+);
+
+# One way: its steps in order, what it takes, and as a sentence.
+sub _way {
+    my ($self, $name, $way, @removals) = @_;
+    my @steps = map { $STEPS{$_} } @removals, $way;
+    my %needs = map { $_ => 1 } map { @$_[ 2 .. $#$_ ] } @steps;
+    delete $needs{setuid} if $self->_can_return_to_root;
+    my %who   = map { $_->[1] => 1 } @steps;
+    my ($by)  = grep { $who{$_} } qw(administrator tracer process);
+    return {
+        way   => $way,
+        steps => [ @removals, $way ],
+        by    => $by,
+        needs => [ sort keys %needs ],
+        text  => join(', and ', map { $_->[0] } @steps) =~ s/CAP/$name/gr,
+    };
+}
+
+# An id moves between the slots without a capability.
+sub _can_return_to_root {
+    my ($self) = @_;
+    my $uid = $self->{exec} ? $self->{exec}{process}{uid} : [ split ' ', $self->_line('Uid') ];
+    return !$uid->[0] || !$uid->[2];
+}
+
+# What else decides, and is no capability.
+sub _beside {
+    my ($self, $name) = @_;
+    my @also;
+    my ($seccomp, $nnp, $ns) = map { $self->$_ } qw(seccomp no_new_privs user_ns);
+    push @also, { what => 'seccomp', text => 'A seccomp filter can refuse any call, with any error, whatever is effective.' }
+        if defined $seccomp && $seccomp ne 'disabled';
+    push @also, { what => 'no_new_privs', text => 'With no_new_privs, no program that is executed gains anything.' }
+        if $nnp;
+    push @also, { what => 'user_ns', text => "It counts in user namespace $ns->{id} only: for what belongs to the whole machine, it is refused with EPERM." }
+        if $ns && defined $ns->{id} && $ns->{id} != $INITIAL_USER_NS;
+    push @also, { what => 'nosuid', text => 'The file system is mounted nosuid: set-id bits and capabilities of its files do not count.' }
+        if $self->{exec} && $self->{exec}{program}{nosuid};
+    return \@also;
+}
+
+sub _refusal_text {
+    my ($name) = @_;
+    my $call = $EACCES_OF{$name} // return 'Without it, what it allows fails with EPERM.';
+    return "Without it, $call fails with EACCES.";
+}
+
+# Which sets have it: those of the object, or what they were before an exec.
+sub _where {
+    my ($self, $number) = @_;
+    my $caps = $self->_caps;
+    my $name = Linux::Prctl::cap_name($number);
+    return { map { my $set = $_; ($set => (grep { $_ eq $name } @{ $caps->{$set} }) ? 1 : 0) } keys %$caps };
+}
+
+sub _has_bit {
+    my ($hex, $number) = @_;
+    return substr(unpack('b*', reverse pack 'H16', $hex), $number, 1) + 0;
+}
+
+# A program that anyone may execute, and nothing more.
+sub _plain_program { return { uid => 0, gid => 0, mode => 0755, mapped => 1, @_ } }
+
+sub _why_now {
+    my ($self, $number, $name, $sets) = @_;
+    return { rule => 'effective', ways => [] } if $sets->{effective};
+    return { rule => 'not_raised_now', ways => [ ['raise'] ] } if $sets->{permitted};
+    my $process = $self->_process([]);
+    _exec($process, '/', -1);    # for its root, and the kernel's rules
+    $process->{root} = 0 if !exists $process->{root};
+    my @ways = map { [@$_] } @{ _exec_why($process, _plain_program(), $number)->{ways} };
+    return { rule => 'not_permitted', ways => \@ways } if @ways;
+    my $mask = sprintf '%016s', scalar reverse unpack 'h16', pack 'b64', '0' x $number . '1' . '0' x (63 - $number);
+    my %best = (has_caps => 1, caps_count => 1, effective => 1, permitted => $mask);
+    my $stands = _exec_why($process, _plain_program(%best), $number)->{rule};
+    return { rule => 'gone', because => $stands, ways => [] };
+}
+
+sub _why_after {
+    my ($self, $number) = @_;
+    my ($process, $program) = @{ $self->{exec} }{qw(process program)};
+    my $why = _exec_why($process, $program, $number);
+    return { rule => $why->{rule}, ways => $why->{ways} };
+}
+
+# The terms of the transition: P', and what it is made of.
+sub _terms {
+    my ($self, $number) = @_;
+    my ($process, $program) = @{ $self->{exec} }{qw(process program)};
+    return (
+        before => { map { $_ => _has_bit($process->{$_} // '0' x 16, $number) } @SETS },
+        file   => {
+            permitted   => _has_bit($program->{permitted},   $number),
+            inheritable => _has_bit($program->{inheritable}, $number),
+            effective   => $program->{effective},
+            set_user_id  => $program->{mode} & 04000 ? 1 : 0,
+            set_group_id => ($program->{mode} & 02010) == 02010 ? 1 : 0,
+            owner        => $program->{uid},
+            nosuid       => $program->{nosuid},
+        },
+    );
+}
+
+sub why {
+    my ($self, $cap) = @_;
+    _die('Usage: $status->why(capability)') if !ref $self || @_ != 2;
+    my $number = eval { Linux::Prctl::cap_number($cap) };
+    _die('why: ' . (defined $cap ? '"' . _printable("$cap") . '"' : 'undef') . ' is not a capability')
+        if !defined $number;
+    my $errno = $! + 0;
+    my $name  = Linux::Prctl::cap_name($number);
+    my $sets  = $self->_where($number);
+    my $why   = $self->{exec} ? $self->_why_after($number) : $self->_why_now($number, $name, $sets);
+    my %word = (
+        CAP     => $name,
+        FILE    => $self->{exec} ? $self->{exec}{path} : '',
+        BECAUSE => $GONE_TEXT{ $why->{because} // '' } // '',
+    );
+    my $text = $WHY_TEXT{ $why->{rule} } =~ s/(CAP|FILE|BECAUSE)/$word{$1}/gr;
+    my @ways = $sets->{effective} ? () : map { $self->_way($name, @$_) } @{ $why->{ways} };
+    if (!$sets->{effective}) {
+        $text .= ' To have it: ' . join('; or ', map { $_->{text} } @ways) . '.' if @ways;
+        $text .= ' Nothing can give it to this process.' if !@ways && $self->{exec};
+        $text .= ' ' . _refusal_text($name);
+    }
+    $! = $errno;
+    return {
+        capability => $name,
+        effective  => $sets->{effective},
+        rule       => $why->{because} // ($why->{rule} eq 'not_raised_now' ? 'not_raised' : $why->{rule}),
+        errno      => $EACCES_OF{$name} ? 'EACCES' : 'EPERM',
+        sets       => $sets,
+        ways       => \@ways,
+        also       => $self->_beside($name),
+        text       => $text,
+        $self->{exec} ? $self->_terms($number) : (),
+    };
 }
 
 # ---- for people ----
@@ -631,6 +949,14 @@ my %USUAL = (
     tracer          => 0,
 );
 
+# In a namespace of its own, anyone can have all capabilities.
+sub _namespace_line {
+    my ($ns) = @_;
+    my $id = $ns->{id} // 'another one';
+    return [ user_ns => $id, 1 ] if $ns->{ours} // 1;
+    return [ user_ns => "$id, not ours: the capabilities count there, not here", 0 ];
+}
+
 # A fact as three: its name, its text, and whether it is usual.
 sub _report_lines {
     my ($fact) = @_;
@@ -647,6 +973,9 @@ sub _report_lines {
     push @lines, map { [ $_, $fact->{$_}, $fact->{$_} eq $USUAL{$_} ] }
         grep { defined $fact->{$_} } sort keys %USUAL;
     push @lines, [ timerslack => "$fact->{timerslack} ns", 1 ] if defined $fact->{timerslack};
+    push @lines, _namespace_line($fact->{user_ns})            if $fact->{user_ns};
+    push @lines, [ at_secure => $fact->{at_secure}, !$fact->{at_secure} ]    if defined $fact->{at_secure};
+    push @lines, [ assumed => _list_text($fact->{assumed}), 1 ] if $fact->{assumed};
     return @lines;
 }
 
@@ -676,7 +1005,7 @@ sub _report_title {
 
 sub _report {
     my ($self) = @_;
-    my $fact = $self->_as_hash;
+    my $fact = $self->_facts;
     my @lines = _report_lines($fact);
     return _report_title($fact)
         . join('', map { _report_line($_) } @lines)

@@ -1,0 +1,79 @@
+/* prctl(2), capget(2), capset(2) and the other system calls, each at one place. Every function
+ * answers -1 with errno set when the kernel refused. */
+#ifndef LP_KERNEL_H
+#define LP_KERNEL_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "caps.h"
+
+#pragma GCC visibility push(hidden)
+
+long lp_prctl(int option, unsigned long arg2, unsigned long arg3,
+              unsigned long arg4, unsigned long arg5);
+
+/* The errno for an answer that no kernel gives, as what a seccomp filter traps or fakes:
+ * something else than 0 for a change, no number where one was to be written. */
+#define LP_NO_ANSWER EPROTO
+
+/* -1, with that. */
+long lp_no_answer(void);
+/* What a change returned, if it is 0 or -1; or else -1, with that. */
+long lp_done(long result);
+long lp_change(int option, unsigned long arg2, unsigned long arg3, unsigned long arg4,
+               unsigned long arg5);
+/* A question about a bit: 0, 1 or -1. */
+int lp_ask_bit_of(int option, unsigned long arg2, unsigned long arg3);
+
+#define LP_NAME_BYTES 16
+int lp_get_name(char name[LP_NAME_BYTES]);
+
+/* The answer to a question: a value, or failed and errno. */
+struct lp_answer {
+    bool failed;
+    uint64_t value;
+};
+
+/* The three ways in which prctl(2) answers: as its return value, in an int, in
+ * an unsigned long. */
+struct lp_answer lp_ask(int option, unsigned long arg2, unsigned long arg3);
+struct lp_answer lp_ask_int(int option);
+struct lp_answer lp_ask_long(int option);
+struct lp_answer lp_get_cfi(unsigned long kind);
+struct lp_answer lp_get_tid_address(void);
+struct lp_answer lp_get_timerslack(void);
+struct lp_answer lp_sched_core_get(unsigned long pid);
+
+/* Opens a file for reading, if it really is one of /proc. */
+int lp_open_proc(const char *path);
+/* All of a text into a file of /proc, in one call. */
+int lp_write_proc(const char *path, const char *text);
+/* As much of a file of /proc as there is room for, and its length: it may come in several
+ * pieces. */
+ssize_t lp_read_file(const char *path, char *text, size_t size);
+
+long lp_set_mce_kill(unsigned long policy);
+long lp_set_pdeathsig(unsigned long signal, pid_t parent);
+long lp_setfsuid(uid_t uid);
+long lp_setfsgid(gid_t gid);
+int lp_setresuid(uid_t real, uid_t effective, uid_t saved);
+int lp_setresgid(gid_t real, gid_t effective, gid_t saved);
+int lp_setgroups(size_t count, const gid_t *ids);
+/* -1, which is no id, where a filter refuses. */
+uid_t lp_getfsuid(void);
+gid_t lp_getfsgid(void);
+
+/* ---- capabilities ---- */
+
+int lp_capget(struct lp_caps *caps);
+/* Those of another process or thread; 0 is the caller. */
+int lp_capget_of(pid_t pid, struct lp_caps *caps);
+int lp_capset(const struct lp_caps *caps);
+
+#pragma GCC visibility pop
+
+#endif

@@ -1,0 +1,65 @@
+/* Has the process other threads? */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* unshare(2) */
+#endif
+#include "threads.h"
+
+#include "lp.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+extern char __libc_single_threaded __attribute__((weak)); /* glibc 2.32 */
+
+/* A directory has two links, and in /proc one for each thread in it. */
+#define OWN_LINKS 2
+
+static unsigned counted(void)
+{
+    unsigned others = LP_THREADS_UNKNOWN;
+    struct stat task;
+    int fd = lp_open_proc("/proc/self/task");
+
+    if (fd < 0)
+        return LP_THREADS_UNKNOWN;
+    if (fstat(fd, &task) == 0 && task.st_nlink > OWN_LINKS)
+        others = (unsigned)task.st_nlink - OWN_LINKS - 1;
+    (void)close(fd); /* it was only looked at */
+    return others;
+}
+
+/* No unshare(2) that is one takes a bit of the signal that clone(2) is given. */
+#define NO_FLAG 1
+
+/* Asked for what it does anyway: the kernel refuses when there are more threads. A seccomp
+ * filter may refuse instead of it, or let everything succeed. */
+static unsigned asked(void)
+{
+    if (unshare(CLONE_THREAD) == 0)
+        return unshare(NO_FLAG) == 0 ? LP_THREADS_UNKNOWN : 0;
+    return errno == EINVAL ? 1 : LP_THREADS_UNKNOWN;
+}
+
+unsigned lp_count_other_threads(void)
+{
+    const int saved = errno;
+    unsigned others = asked();
+
+    if (others) {
+        const unsigned count = counted();
+
+        if (count != LP_THREADS_UNKNOWN)
+            others = count;
+    }
+    errno = saved;
+    return others;
+}
+
+unsigned lp_other_threads(void)
+{
+    if (&__libc_single_threaded && __libc_single_threaded)
+        return 0;
+    return lp_count_other_threads();
+}

@@ -1,0 +1,20 @@
+/* Has the process other threads? Credentials belong to a thread. */
+#ifndef LP_THREADS_H
+#define LP_THREADS_H
+
+#include <limits.h>
+
+#pragma GCC visibility push(hidden)
+
+/* Nobody can tell. */
+#define LP_THREADS_UNKNOWN UINT_MAX
+
+/* How many the process has beside this one. */
+unsigned lp_other_threads(void);
+/* The same asked of the kernel, also where the C library is sure of the answer: it does not
+ * see a thread that was made without it. */
+unsigned lp_count_other_threads(void);
+
+#pragma GCC visibility pop
+
+#endif
