@@ -104,12 +104,6 @@ static bool S_plain_id(pTHX_ SV *value, uint32_t *id)
     return true;
 }
 
-/* A number of Perl's own, which was never a string. */
-static bool is_number(SV *value)
-{
-    return !SvROK(value) && SvNIOK(value) && !SvPOK(value);
-}
-
 #define look_up(options, user, what, value) S_look_up(aTHX_ options, user, what, value)
 static struct id_option S_look_up(pTHX_ const struct options *options, bool user, SV *what,
                                   SV *value)
