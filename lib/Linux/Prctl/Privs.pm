@@ -20,6 +20,7 @@ my @COMMON  = qw(json color= help h man);
 my %COMMAND = (
     show    => [ Processes => [] ],
     ps      => [ Processes => [qw(with= all a threads t)] ],
+    files   => [ Files     => [qw(one-file-system x set-id)] ],
 );
 my %SHORT = (h => 'help', a => 'all', t => 'threads', x => 'one-file-system', n => 'dry-run',
     nnp => 'no-new-privs');
