@@ -21,6 +21,15 @@ my %COMMAND = (
     show    => [ Processes => [] ],
     ps      => [ Processes => [qw(with= all a threads t)] ],
     files   => [ Files     => [qw(one-file-system x set-id)] ],
+    run     => [
+        Run => [
+            qw(user= reuid= ruid= euid= regid= rgid= egid=
+                clear-groups keep-groups init-groups groups=
+                caps= inh-caps= ambient-caps= bounding-set= securebits= no-new-privs nnp
+                pdeathsig= ptracer= seccomp-filter= reset-env
+                apparmor-profile= selinux-label= dry-run n)
+        ],
+    ],
 );
 my %SHORT = (h => 'help', a => 'all', t => 'threads', x => 'one-file-system', n => 'dry-run',
     nnp => 'no-new-privs');
