@@ -21,6 +21,8 @@ my %COMMAND = (
     show    => [ Processes => [] ],
     ps      => [ Processes => [qw(with= all a threads t)] ],
     files   => [ Files     => [qw(one-file-system x set-id)] ],
+    why     => [ Exec      => [] ],
+    exec    => [ Exec      => [] ],
     run     => [
         Run => [
             qw(user= reuid= ruid= euid= regid= rgid= egid=
