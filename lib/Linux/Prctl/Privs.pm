@@ -23,6 +23,7 @@ my %COMMAND = (
     files   => [ Files     => [qw(one-file-system x set-id)] ],
     why     => [ Exec      => [] ],
     exec    => [ Exec      => [] ],
+    explain => [ Explain   => [] ],
     run     => [
         Run => [
             qw(user= reuid= ruid= euid= regid= rgid= egid=
@@ -63,7 +64,7 @@ sub sentence {
 sub capability {
     my ($name) = @_;
     my $number = eval { Linux::Prctl::cap_number($name) };
-    misuse('There is no capability ' . printable($name) . '.')
+    misuse('There is no capability ' . printable($name) . '; "privs explain" lists those that there are.')
         if !defined $number;
     return Linux::Prctl::cap_name($number);
 }
