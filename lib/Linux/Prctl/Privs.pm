@@ -21,6 +21,7 @@ my %COMMAND = (
     show    => [ Processes => [] ],
     ps      => [ Processes => [qw(with= all a threads t)] ],
     files   => [ Files     => [qw(one-file-system x set-id)] ],
+    diff    => [ Diff      => [] ],
     why     => [ Exec      => [] ],
     exec    => [ Exec      => [] ],
     explain => [ Explain   => [] ],
