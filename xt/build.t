@@ -167,7 +167,8 @@ run_ok($copy, "make install DESTDIR='$dir/root'", 'make install');
 my @installed = grep { !m{/perllocal\.pod\z} } keys %{ files("$dir/root") };
 ok((grep { m{/auto/Linux/Prctl/Prctl\.so\z} } @installed), 'the object is installed');
 ok((grep { m{/Linux/Prctl\.pm\z} } @installed), 'the module is installed');
-is_deeply([ grep { !m{/(?:auto/)?Linux/Prctl[/.]|/Linux::Prctl\b} } @installed ],
+ok((grep { m{/bin/privs\z} } @installed), 'the program is installed');
+is_deeply([ grep { !m{/(?:auto/)?Linux/Prctl[/.]|/Linux::Prctl\b|/privs(?:\.1p?)?\z} } @installed ],
     [], 'and nothing outside its own names');
 {
     my ($pm) = grep { m{/Linux/Prctl\.pm\z} } @installed;
