@@ -562,9 +562,10 @@ my %ADMIN = (
     set_uid_root     => sub { my $mode = (stat $_[0])[2]; chown 0, -1, $_[0]; chmod $mode & 07777 | 04000 | 0111, $_[0] },
     no_attribute     => sub { my $buffer = $_[0]; call(removexattr => $buffer, 'security.capability') },
     effective_bit    => sub {
-        my $caps = Linux::Prctl::FileCaps->get($_[0]);
-        my ($text, $root) = split / rootid=/, $caps->to_text;
-        system 'setcap', defined $root ? ('-n', $root) : (), ($text =~ s/([=+])([a-z]*)/$1e$2/gr), $_[0];
+        my ($path, $name, $attribute) = ($_[0], 'security.capability', "\0" x 24);
+        my $length = syscall $number{getxattr}, $path, $name, $attribute, length $attribute;
+        vec($attribute, 0, 1) = 1;
+        write_caps($_[0], substr $attribute, 0, $length);
     },
 );
 
