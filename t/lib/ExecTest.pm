@@ -95,6 +95,14 @@ sub many_ids {
     return 1;
 }
 
+# A user namespace cannot be had in a chroot, nor where a limit of them is 0.
+sub may_unshare {
+    my $pid = fork // die "fork: $!\n";
+    POSIX::_exit(call(unshare => 0x10000000) == 0 ? 0 : 1) if !$pid;
+    waitpid $pid, 0;
+    return $? == 0;
+}
+
 # A directory with the helper and its like; with mounts of one's own, also seen through
 # some without set-id bits and without programs.
 sub exec_stage {
@@ -122,7 +130,8 @@ sub exec_stage {
     write_file("$dir/plain/elf",   "\x7fELF" . "\0" x 100);
     write_file("$dir/plain/wanting", "#!$dir/plain/missing\n");
     write_file("$dir/plain/nameless", "#! \n");
-    return { dir => "$dir", keep => $dir, dynamic => $dynamic, mounts => \@mounts, root => many_ids() };
+    return { dir => "$dir", keep => $dir, dynamic => $dynamic, mounts => \@mounts, root => many_ids(),
+        namespaces => may_unshare() };
 }
 
 sub leave_stage {
@@ -235,7 +244,7 @@ sub mapped_ids {
 sub random_process {
     my ($stage) = @_;
     my %process;
-    if ($stage->{root} && chance(0.25)) {
+    if ($stage->{root} && $stage->{namespaces} && chance(0.25)) {
         $process{map}    = pick(@MAPS);
         $process{gidmap} = chance(0.7) ? $process{map} : pick(@MAPS);
     }
