@@ -42,13 +42,15 @@ for my $name (keys %program) {
 }
 
 # The module where any user can read it, as if it were installed.
+my @libs;
 for my $lib (grep { !ref && m{\bblib\b} && -d } @INC) {
     my $copy = "$dir/lib";
-    $copy .= "x" while -e $copy;
+    $copy .= 'x' while -e $copy;
     system('cp', '-r', abs_path($lib), $copy) == 0 or die "cp: $?\n";
     system('chmod', '-R', 'a+rX', $copy) == 0 or die "chmod: $?\n";
-    $ENV{PERL5LIB} = join ':', $copy, $ENV{PERL5LIB} // ();
+    push @libs, $copy;
 }
+$ENV{PERL5LIB} = join ':', @libs;    # and no directory that only some may read
 
 my %ran;
 

@@ -189,6 +189,18 @@ static const char *S_string_arg(pTHX_ CV *cv, const char *argument, SV *sv)
     return c_string_of(cv, argument, sv);
 }
 
+/* The same without a copy, where the bytes are there as they are wanted and nothing runs
+ * before they are used. (A foreign buffer may end without the NUL.) */
+#define borrowed_string_arg(cv, argument, sv) S_borrowed_string_arg(aTHX_ cv, argument, sv)
+PERL_STATIC_INLINE const char *S_borrowed_string_arg(pTHX_ CV *cv, const char *argument, SV *sv)
+{
+    SvGETMAGIC(sv);
+    if (SvPOK(sv) && !SvROK(sv) && !SvUTF8(sv) && !SvGMAGICAL(sv) && SvLEN(sv) > SvCUR(sv)
+        && !SvPVX(sv)[SvCUR(sv)] && !memchr(SvPVX(sv), '\0', SvCUR(sv)))
+        return SvPVX(sv);
+    return c_string_of(cv, argument, sv);
+}
+
 /* undef is no string at all. */
 #define string_or_null_arg(cv, argument, sv) S_string_or_null_arg(aTHX_ cv, argument, sv)
 PERL_STATIC_INLINE const char *S_string_or_null_arg(pTHX_ CV *cv, const char *argument, SV *sv)

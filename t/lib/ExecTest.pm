@@ -95,6 +95,14 @@ sub many_ids {
     return 1;
 }
 
+# A user namespace cannot be had in a chroot, nor where a limit of them is 0.
+sub may_unshare {
+    my $pid = fork // die "fork: $!\n";
+    POSIX::_exit(call(unshare => 0x10000000) == 0 ? 0 : 1) if !$pid;
+    waitpid $pid, 0;
+    return $? == 0;
+}
+
 # A directory with the helper and its like; with mounts of one's own, also seen through
 # some without set-id bits and without programs.
 sub exec_stage {
@@ -122,7 +130,8 @@ sub exec_stage {
     write_file("$dir/plain/elf",   "\x7fELF" . "\0" x 100);
     write_file("$dir/plain/wanting", "#!$dir/plain/missing\n");
     write_file("$dir/plain/nameless", "#! \n");
-    return { dir => "$dir", keep => $dir, dynamic => $dynamic, mounts => \@mounts, root => many_ids() };
+    return { dir => "$dir", keep => $dir, dynamic => $dynamic, mounts => \@mounts, root => many_ids(),
+        namespaces => may_unshare() };
 }
 
 sub leave_stage {
@@ -235,7 +244,7 @@ sub mapped_ids {
 sub random_process {
     my ($stage) = @_;
     my %process;
-    if ($stage->{root} && chance(0.25)) {
+    if ($stage->{root} && $stage->{namespaces} && chance(0.25)) {
         $process{map}    = pick(@MAPS);
         $process{gidmap} = chance(0.7) ? $process{map} : pick(@MAPS);
     }
@@ -553,9 +562,10 @@ my %ADMIN = (
     set_uid_root     => sub { my $mode = (stat $_[0])[2]; chown 0, -1, $_[0]; chmod $mode & 07777 | 04000 | 0111, $_[0] },
     no_attribute     => sub { my $buffer = $_[0]; call(removexattr => $buffer, 'security.capability') },
     effective_bit    => sub {
-        my $caps = Linux::Prctl::FileCaps->get($_[0]);
-        my ($text, $root) = split / rootid=/, $caps->to_text;
-        system 'setcap', defined $root ? ('-n', $root) : (), ($text =~ s/([=+])([a-z]*)/$1e$2/gr), $_[0];
+        my ($path, $name, $attribute) = ($_[0], 'security.capability', "\0" x 24);
+        my $length = syscall $number{getxattr}, $path, $name, $attribute, length $attribute;
+        vec($attribute, 0, 1) = 1;
+        write_caps($_[0], substr $attribute, 0, $length);
     },
 );
 
