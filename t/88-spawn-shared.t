@@ -144,7 +144,7 @@ each_way(sub {
         if (!$helper) {
             $SIG{$_} = 'IGNORE' for qw(USR1 USR2 ALRM);
             while (getppid == $parent) {
-                kill '-USR1', $parent;
+                kill USR1 => -$parent;
                 open my $in, '<', "/proc/$parent/task/$parent/children" or next;
                 my @children = grep { $_ != $$ } split ' ', <$in> // '';
                 kill $_ => @children for qw(USR2 ALRM);
