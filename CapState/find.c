@@ -86,15 +86,19 @@ static struct level *last(const struct lp_find *find)
 }
 
 /* The path of an entry of the last level, or of the level itself ("");
- * false for want of memory. */
+ * false for want of memory, else errno is as it was. */
 static bool set_path(struct lp_find *find, const char *name)
 {
     struct bytes *path = &find->path;
+    int saved = errno;
 
     path->length = last(find)->path;
     if (*name && path->length && path->at[path->length - 1] != '/' && add_bytes(path, "/", 1) != 0)
         return false;
-    return add_bytes(path, name, strlen(name) + 1) == 0;
+    if (add_bytes(path, name, strlen(name) + 1) != 0)
+        return false;
+    errno = saved;
+    return true;
 }
 
 static enum lp_find_event failed(struct lp_find *find, struct lp_found *found)
@@ -319,7 +323,10 @@ static enum lp_find_event leave(struct lp_find *find, struct lp_found *found)
     if (parent && parent->fd < 0) {
         struct stat stat;
 
-        parent->fd = openat(level->fd, "..", O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
+        do
+            parent->fd = openat(level->fd, "..",
+                                O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
+        while (parent->fd < 0 && errno == EINTR);
         if (parent->fd < 0 || fstat(parent->fd, &stat) != 0 || stat.st_dev != parent->device
             || stat.st_ino != parent->inode) {
             if (parent->next < parent->entries.length) {
@@ -342,28 +349,35 @@ static enum lp_find_event leave(struct lp_find *find, struct lp_found *found)
 
 /* ---- one step after the other ---- */
 
-static unsigned char type_of(int fd, const char *name)
+/* What an entry is, where its file system does not tell. */
+static int find_type(int fd, const char *name, unsigned char *type)
 {
     struct stat stat;
 
     if (fstatat(fd, name, &stat, AT_SYMLINK_NOFOLLOW) != 0)
-        return DT_UNKNOWN;
-    return S_ISREG(stat.st_mode) ? DT_REG : S_ISDIR(stat.st_mode) ? DT_DIR : DT_UNKNOWN;
+        return -1;
+    *type = S_ISREG(stat.st_mode) ? DT_REG : S_ISDIR(stat.st_mode) ? DT_DIR : DT_UNKNOWN;
+    return 0;
 }
 
 static enum lp_find_event take_entry(struct lp_find *find, struct lp_found *found)
 {
     const struct entry *entry = (const struct entry *)(find->buffer + find->at);
+    const char *name = entry->name;
     struct level *level = last(find);
     unsigned char type = entry->type;
 
     find->at += entry->length;
-    if (type == DT_UNKNOWN)
-        type = type_of(level->fd, entry->name);
+    if (type == DT_UNKNOWN && find_type(level->fd, name, &type) != 0) {
+        if (vanished())
+            return LP_FIND_PAUSE;
+        (void)set_path(find, name); /* else want of memory is the error */
+        return refused(find, found);
+    }
     if (type == DT_REG)
-        return examine(find, level->fd, entry->name, false, found);
-    if (type == DT_DIR && strcmp(entry->name, ".") != 0 && strcmp(entry->name, "..") != 0
-        && add_bytes(&level->entries, entry->name, strlen(entry->name) + 1) != 0)
+        return examine(find, level->fd, name, false, found);
+    if (type == DT_DIR && strcmp(name, ".") != 0 && strcmp(name, "..") != 0
+        && add_bytes(&level->entries, name, strlen(name) + 1) != 0)
         return refused(find, found);
     return LP_FIND_PAUSE;
 }
@@ -428,15 +442,38 @@ static enum lp_find_event step(struct lp_find *find, struct lp_found *found)
     return enter(find, level->fd, name, false, found);
 }
 
+/* One step, or none where a signal interrupted it: it is taken again once the handler of
+ * the signal has run. */
+static enum lp_find_event try_step(struct lp_find *find, struct lp_found *found,
+                                   bool *interrupted)
+{
+    const bool reading = find->reading;
+    const size_t root = find->root;
+    const size_t at = find->at;
+    const size_t next = find->depth ? last(find)->next : 0;
+    enum lp_find_event event = step(find, found);
+
+    *interrupted = event == LP_FIND_ERROR && found->error == EINTR;
+    if (!*interrupted)
+        return event;
+    find->reading = reading;
+    find->root = root;
+    find->at = at;
+    if (find->depth)
+        last(find)->next = next;
+    return LP_FIND_PAUSE;
+}
+
 #define STEPS 1000 /* some hundred microseconds */
 
 enum lp_find_event lp_find_next(struct lp_find *find, struct lp_found *found)
 {
     int saved = errno;
     enum lp_find_event event = LP_FIND_PAUSE;
+    bool interrupted = false;
 
-    for (int i = 0; i < STEPS && event == LP_FIND_PAUSE; i++)
-        event = step(find, found);
+    for (int i = 0; i < STEPS && event == LP_FIND_PAUSE && !interrupted; i++)
+        event = try_step(find, found, &interrupted);
     errno = saved;
     return event;
 }

@@ -113,6 +113,18 @@ struct lp_exec_result lp_exec_of(const struct lp_exec_process *process,
 /* And for one that is neither set-id nor has capabilities. */
 struct lp_creds lp_exec_plain(const struct lp_creds *creds, bool real_ids_count);
 
+/* What uid 0 in a slot gains by an exec over what is permitted. saved_only: not before
+ * seteuid(0). */
+struct lp_gain {
+    uint64_t caps;
+    bool saved_only;
+};
+
+struct lp_gain lp_root_gains(const struct lp_creds *creds, bool real_ids_count);
+/* The same, if permitted is lowered from what it is now: what was given up comes back. */
+struct lp_gain lp_regained(const struct lp_creds *now, const struct lp_creds *wanted,
+                           bool real_ids_count);
+
 /* Why a capability is or is not effective after an exec, the first that applies. */
 enum lp_exec_why {
     LP_WHY_AMBIENT,

@@ -318,6 +318,33 @@ struct lp_creds lp_exec_plain(const struct lp_creds *creds, bool real_ids_count)
     return lp_exec(&process, &chain).creds;
 }
 
+/* ---- what uid 0 gets back ---- */
+
+struct lp_gain lp_root_gains(const struct lp_creds *creds, bool real_ids_count)
+{
+    const uint64_t had = creds->caps.set[LP_PERMITTED];
+    struct lp_gain gain = {0, false};
+    struct lp_creds root = *creds;
+
+    if (!lp_root_in_slot(creds->uid))
+        return gain;
+    gain.caps = lp_exec_plain(creds, real_ids_count).caps.set[LP_PERMITTED] & ~had;
+    if (!gain.caps) {
+        root.uid[LP_EFFECTIVE_ID] = root.uid[LP_FS_ID] = 0;
+        gain.caps = lp_exec_plain(&root, real_ids_count).caps.set[LP_PERMITTED] & ~had;
+        gain.saved_only = gain.caps != 0;
+    }
+    return gain;
+}
+
+struct lp_gain lp_regained(const struct lp_creds *now, const struct lp_creds *wanted,
+                           bool real_ids_count)
+{
+    if (now->caps.set[LP_PERMITTED] & ~wanted->caps.set[LP_PERMITTED])
+        return lp_root_gains(wanted, real_ids_count);
+    return (struct lp_gain){0, false};
+}
+
 /* ---- why ---- */
 
 static bool gives(const struct lp_exec_process *process, const struct lp_exec_file *program,

@@ -3,6 +3,7 @@
 #ifndef LP_KERNEL_H
 #define LP_KERNEL_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

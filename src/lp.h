@@ -11,6 +11,7 @@
 #include "supported.h"
 #include "threads.h"
 #include "sets.h"
+#include "threads.h"
 #include "rules.h"
 #include "why.h"
 

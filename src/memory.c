@@ -122,8 +122,7 @@ static int value_after_ids(void)
 
 static void turn_back(void)
 {
-    if (dumpable.value != LP_SUID_DUMP_ROOT)
-        (void)lp_prctl(PR_SET_DUMPABLE, dumpable.value, 0, 0, 0); /* it was tried before */
+    (void)lp_prctl(PR_SET_DUMPABLE, dumpable.value, 0, 0, 0); /* it was tried before */
 }
 
 static bool set_dumpable(unsigned long value)
@@ -136,18 +135,17 @@ static bool set_dumpable(unsigned long value)
     return !now.failed && now.value == value;
 }
 
-/* prctl(2) does not take SUID_DUMP_ROOT, which protects as well: it is there afterwards, if
- * a change of ids sets it too. */
+/* Not where a change of ids turns it on, nor where it is SUID_DUMP_ROOT: prctl(2) does not give
+ * that back. */
 static bool turn_off(void)
 {
     const struct lp_answer now = lp_ask(PR_GET_DUMPABLE, 0, 0);
     const int after_ids = value_after_ids();
 
-    if (now.failed || (after_ids != LP_SUID_DUMP_DISABLE && after_ids != LP_SUID_DUMP_ROOT))
+    if (now.failed || now.value == LP_SUID_DUMP_ROOT
+        || (after_ids != LP_SUID_DUMP_DISABLE && after_ids != LP_SUID_DUMP_ROOT))
         return false;
     dumpable.value = (unsigned long)now.value;
-    if (now.value == LP_SUID_DUMP_ROOT)
-        return after_ids == LP_SUID_DUMP_ROOT;
     if (!set_dumpable(dumpable.value))
         return false;
     if (set_dumpable(LP_SUID_DUMP_DISABLE))

@@ -28,7 +28,8 @@ enum lp_cap {
 #define CAP(number, name) LP_CAP_##name = number,
 #include "capabilities.inc"
 #undef CAP
-    LP_CAPS = 64 /* the kernel's sets have 64 bits */
+    LP_CAPS_NAMED, /* one more than the last of them */
+    LP_CAPS = 64   /* the kernel's sets have 64 bits */
 };
 
 enum lp_securebit {

@@ -1,5 +1,5 @@
-/* The kernel's laws, over values: those of capabilities(7) and credentials(7). Nothing here
- * asks the kernel, and nothing else states a law. */
+/* The kernel's laws, over values: those of capabilities(7) and credentials(7). Those of
+ * execve(2) are in exec_rules.c. Nothing here asks the kernel, and nothing else states a law. */
 #include "rules.h"
 
 #include "creds.h"
@@ -331,61 +331,4 @@ struct lp_conflict lp_conflict_of(const struct lp_creds *now, const struct lp_cr
            || outside(&conflict, wanted->bounding, LP_FIELD_BOUNDING, now->bounding,
                       LP_FIELD_BOUNDING, true));
     return conflict;
-}
-
-struct lp_gain lp_root_gains(const struct lp_creds *creds)
-{
-    const uint64_t had = creds->caps.set[LP_PERMITTED];
-    struct lp_gain gain = {0, false};
-    struct lp_creds root = *creds;
-
-    if (!lp_root_in_slot(creds->uid))
-        return gain;
-    gain.caps = lp_after_exec(creds).caps.set[LP_PERMITTED] & ~had;
-    if (!gain.caps) {
-        root.uid[LP_EFFECTIVE_ID] = root.uid[LP_FS_ID] = 0;
-        gain.caps = lp_after_exec(&root).caps.set[LP_PERMITTED] & ~had;
-        gain.saved_only = gain.caps != 0;
-    }
-    return gain;
-}
-
-struct lp_gain lp_regained(const struct lp_creds *now, const struct lp_creds *wanted)
-{
-    if (now->caps.set[LP_PERMITTED] & ~wanted->caps.set[LP_PERMITTED])
-        return lp_root_gains(wanted);
-    return (struct lp_gain){0, false};
-}
-
-/* ---- exec ---- */
-
-struct lp_creds lp_after_exec(const struct lp_creds *creds)
-{
-    struct lp_creds after = *creds;
-    uint64_t *set = after.caps.set;
-    bool effective = !(creds->securebits & SECBIT(NOROOT)) && creds->uid[LP_EFFECTIVE_ID] == 0;
-    bool real = !(creds->securebits & SECBIT(NOROOT)) && creds->uid[LP_REAL_ID] == 0;
-    uint64_t gained = 0;
-
-    if (effective || real)
-        gained = creds->bounding | creds->caps.set[LP_INHERITABLE];
-    if (creds->no_new_privs && gained & ~creds->caps.set[LP_PERMITTED]) {
-        gained &= creds->caps.set[LP_PERMITTED];
-        /* The effective ids go back where the gain is refused. */
-        after.uid[LP_EFFECTIVE_ID] = after.uid[LP_REAL_ID];
-        after.gid[LP_EFFECTIVE_ID] = after.gid[LP_REAL_ID];
-    }
-    set[LP_PERMITTED] = gained | creds->ambient;
-    set[LP_EFFECTIVE] = effective ? set[LP_PERMITTED] : creds->ambient;
-    after.securebits &= ALL_BUT(SECBIT(KEEP_CAPS));
-    /* The signal goes where the program is treated as one with privileges. */
-    if (set[LP_PERMITTED] & ~creds->caps.set[LP_PERMITTED]
-        || creds->uid[LP_REAL_ID] != creds->uid[LP_EFFECTIVE_ID]
-        || creds->gid[LP_REAL_ID] != creds->gid[LP_EFFECTIVE_ID]
-        || creds->uid[LP_FS_ID] != creds->uid[LP_EFFECTIVE_ID]
-        || creds->gid[LP_FS_ID] != creds->gid[LP_EFFECTIVE_ID])
-        after.pdeathsig = 0;
-    after.uid[LP_SAVED_ID] = after.uid[LP_FS_ID] = after.uid[LP_EFFECTIVE_ID];
-    after.gid[LP_SAVED_ID] = after.gid[LP_FS_ID] = after.gid[LP_EFFECTIVE_ID];
-    return after;
 }

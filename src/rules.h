@@ -1,4 +1,4 @@
-/* The kernel's laws, over values: sets, ids, exec. Nothing else states one. */
+/* The kernel's laws, over values: sets and ids. Those of execve(2) are in exec.h. */
 #ifndef LP_RULES_H
 #define LP_RULES_H
 
@@ -97,22 +97,6 @@ struct lp_conflict {
 };
 
 struct lp_conflict lp_conflict_of(const struct lp_creds *now, const struct lp_creds *wanted);
-
-/* What uid 0 in a slot gains by an exec over what is permitted. saved_only: not before
- * seteuid(0). */
-struct lp_gain {
-    uint64_t caps;
-    bool saved_only;
-};
-
-struct lp_gain lp_root_gains(const struct lp_creds *creds);
-/* The same, if permitted is lowered from what it is now: what was given up comes back. */
-struct lp_gain lp_regained(const struct lp_creds *now, const struct lp_creds *wanted);
-
-/* ---- exec ---- */
-
-/* After an exec of a program that is neither set-id nor has capabilities. */
-struct lp_creds lp_after_exec(const struct lp_creds *creds);
 
 #pragma GCC visibility pop
 

@@ -166,12 +166,13 @@ static int default_signals(struct child *child, unsigned *index)
     return 0;
 }
 
-/* Where the memory is shared, the parent has done it. */
+/* Where the memory is shared, the parent has done it; and a change of ids may leave another
+ * value (fs.suid_dumpable). A core dump would read the memory, and before Linux 5.16 end all who
+ * share it. */
 static int protect(struct child *child, unsigned *index)
 {
+    (void)child;
     (void)index;
-    if (child->shares)
-        return 0;
     return must_answer_0(lp_prctl(PR_SET_DUMPABLE, LP_SUID_DUMP_DISABLE, 0, 0, 0));
 }
 
@@ -567,6 +568,7 @@ static const struct {
     {LP_SPAWN_NICE, set_nice},
     {LP_SPAWN_ROOT, change_root},
     {LP_SPAWN_CREDENTIALS, become},
+    {LP_SPAWN_DUMPABLE, protect},
     {LP_SPAWN_DIRECTORY, change_directory},
     {LP_SPAWN_MASK, restore_mask},
     {LP_SPAWN_FILTER, install_filter},

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE /* unshare(2) */
 #endif
 #include "threads.h"
+
 #include "lp.h"
 
 #include <errno.h>

@@ -199,8 +199,9 @@ SKIP: {
         [-2**63, 1 << 63], [1e9, 1_000_000_000], [-1.0, ~0], [~0, ~0], [!!1, 1], [1.0, 1])
     {
         my ($number, $arrives) = @$case;
-        is(arrives(1, sub { set_dumpable($number) }), $arrives, "set_dumpable($number), a number");
-        is(arrives(1, sub { capbset_read($number) }), $arrives, "capbset_read($number), a number");
+        my $shown = "$case->[0]";    # a copy: before 5.20, $number would be a string too
+        is(arrives(1, sub { set_dumpable($number) }), $arrives, "set_dumpable($shown), a number");
+        is(arrives(1, sub { capbset_read($number) }), $arrives, "capbset_read($shown), a number");
     }
 
     for my $bpf (qw(bpf BPF Bpf cap_bpf CAP_BPF Cap_bPF 39 cap_39 CAP_39), CAP_BPF, 39.0) {

@@ -161,8 +161,10 @@ SKIP: {
         close $out;
         return $text // '';
     };
-    like($said->(q{no warnings 'once'}), qr/\Aset_no_new_privs\(\) changes this thread alone/,
-        q{no warnings 'once': heard});
+    if ($] >= 5.018) {    # before, it turns off all that is on by default, perl's own too
+        like($said->(q{no warnings 'once'}), qr/\Aset_no_new_privs\(\) changes this thread alone/,
+            q{no warnings 'once': heard});
+    }
     is($said->(q{no warnings 'Linux::Prctl::threads'}), '', q{no warnings 'Linux::Prctl::threads': not});
 }
 

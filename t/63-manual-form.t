@@ -26,11 +26,12 @@ for my $page (@pages) {
         next if $where !~ /\ALinux::Prctl/ && !defined $section;    # somebody else's page
         push @lost, $to if !$target{$where} || defined $section && !$target{$where}{ $section =~ s/\A"|"\z//gr };
     }
-    is_deeply(\@lost, [], "$page: every link leads somewhere");
+    is("@lost", '', "$page: every link leads somewhere");
 
     my $log = '';
     open my $to, '>', \$log or die "$file: $!\n";
-    my $checker = Pod::Checker->new(-warnings => 2);
+    # Before 1.70 the second level is about every < and > in a program.
+    my $checker = Pod::Checker->new(-warnings => $Pod::Checker::VERSION < 1.70 ? 1 : 2);
     $checker->parse_from_file($file, $to);
     # An index entry may have the name of its heading, and several entries one name.
     my @said = grep { !/multiple occurrences \(\d+\) of link target/ } split /\n/, $log;
@@ -40,7 +41,7 @@ for my $page (@pages) {
     my $formatter = Pod::Text->new(width => 79, indent => 7);
     $formatter->output_string(\my $formatted);
     $formatter->parse_file($file);
-    is_deeply([grep { length > 80 } split /\n/, $formatted], [], "$page: 80 columns are enough");
+    is(join("\n", grep { length > 80 } split /\n/, $formatted), '', "$page: 80 columns are enough");
 }
 
 done_testing;

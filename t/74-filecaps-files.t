@@ -369,6 +369,7 @@ SKIP: {
     }
 
   SKIP: {
+        $some->set($file);
         my @lines = in_namespaces([ $> ? '-Urm' : '-m' ],
             'mount --bind "$6" "$6" && mount -o remount,bind,ro "$6"' =~ s/\$6/$dir/gr, <<'END', $file);
             print Linux::Prctl::FileCaps->get($ARGV[0]), "\n";

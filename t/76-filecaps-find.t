@@ -311,9 +311,14 @@ SKIP: {
 # A file system that does not tell what its entries are.
 SKIP: {
     skip no_listener(), 1 if length no_listener();
+    my ($NEWFSTATAT, $refuse) = (262, '');
     my %done;
     my $answer = sub {
         my ($call) = @_;
+        if ($call->{syscall} eq $NEWFSTATAT) {
+            my ($name) = peek($call, $call->{args}[1], 16) =~ /\A([^\0]*)/;
+            return $name eq $refuse ? { errno => EACCES } : undef;
+        }
         my $path = readlink "/proc/$call->{pid}/fd/$call->{args}[0]" or die "readlink: $!\n";
         return if $path !~ m{\A\Q$tree\E(?:/|\z)};
         return { value => 0 } if $done{$path}++;
@@ -327,6 +332,11 @@ SKIP: {
     };
     my ($calls, $found) = supervised([$GETDENTS], $answer, sub { found([$tree], set_id => 1) });
     is_deeply($found, $all, 'a file system that does not tell types');
+    %done   = ();
+    $refuse = 'setgid';
+    (undef, $found) = supervised([ $GETDENTS, $NEWFSTATAT ], $answer, sub { found([$tree], set_id => 1) });
+    is_deeply($found, [ sort qq{error find("$tree/a/setgid"): Permission denied}, grep { !m{/a/setgid } } @$all ],
+        'nor this one');
 }
 
 # ---- deeper than a path, and than there are descriptors ----
@@ -451,6 +461,8 @@ SKIP: {
     mkdir "$dir/many" or die "mkdir: $!\n";
     new_file("$dir/many/$_") for 1 .. $files;
     my $first  = 1;
+    # The call that the signal interrupts may be gone when it is answered.
+    local $SIG{__WARN__} = sub { warn $_[0] if $_[0] !~ /\Aanswer to / };
     my $answer = sub { my ($call) = @_; kill USR1 => $call->{pid} if $first; $first = 0; return };
     my ($calls, $said) = supervised([$GETXATTRAT], $answer, sub {
         local $SIG{USR1} = sub { die "a signal\n" };
@@ -458,6 +470,21 @@ SKIP: {
     });
     is($said, "a signal\n", 'a handler of a signal can end a search');
     cmp_ok(scalar @$calls, '<', $files, 'before it is at its end');
+
+    # One that returns leaves the search as it is, also where it interrupts a call.
+    my %seen;
+    $answer = sub {
+        my ($call) = @_;
+        kill USR1 => $call->{pid} if $seen{ $call->{syscall} }++ % 5 == 1;
+        return;
+    };
+    (undef, my $found, my $handled) = supervised([ $GETXATTRAT, $OPENAT, $GETDENTS, 262 ], $answer, sub {
+        my $handled = 0;
+        local $SIG{USR1} = sub { $handled++ };
+        (found([$tree], set_id => 1), $handled);
+    });
+    is_deeply($found, $all, 'a search that signals interrupt finds the same');
+    cmp_ok($handled, '>', 0, 'and they are handled');
 }
 
 # ---- bad input ----

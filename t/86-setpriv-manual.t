@@ -50,7 +50,7 @@ my $needs = !is_root() ? 'needs root with setuid, setgid and setpcap'
 my @ends = (
     [ 33, ['0000000000000400'], '' ],
     [ undef, ['0000000000000000'], "exec /usr/bin/id\n" ],
-    [ undef, ['0000000000002000'], "exec /usr/bin/ping -c1 localhost\n" ],
+    [ undef, ['0000000000002000'], "exec /usr/bin/tcpdump -c1\n" ],
     [ undef, ['0000000000000000'], undef ],
     [ undef, ['0000000000000002'], undef ],
 );

@@ -179,6 +179,40 @@ SKIP: {
     like($said, qr/reset_env: uid $unknown has no entry in the password database/, 'reset_env: of whom nothing is known');
 }
 
+# ---- what an exec of a file leaves ----
+
+{
+    my @plan = (no_new_privs => 1, dry_run => 1);
+    my ($plain, $file, $handle) = in_child {
+        open my $in, '<', '/bin/sh' or die "/bin/sh: $!\n";
+        map { setpriv(@plan, @$_)->{after_exec} } [], [ after_exec => '/bin/sh' ], [ after_exec => $in ];
+    };
+    is_deeply($file, $plain, 'after_exec: a file without privileges is as any other');
+    is_deeply($handle, $plain, '... by its handle too');
+    my ($said, $errno) = died(after_exec => '/bin/sh');
+    like($said, qr/after_exec goes with dry_run/, 'after_exec: only with dry_run');
+    ($said, $errno) = died(@plan, after_exec => '/no/such/file');
+    like($said, qr{after_exec "/no/such/file": No such file}, 'after_exec: a file that is not there');
+    ($said, $errno) = died(@plan, after_exec => '/etc/passwd');
+    like($said, qr{after_exec "/etc/passwd": the exec would be refused: Permission denied}, 'after_exec: a file that is no program');
+    is($errno, EACCES, '... $! is that of the exec');
+}
+SKIP: {
+    skip "a set-user-ID program: $needs_root", 2 if $needs_root;
+    my $dir = File::Temp->newdir(DIR => '/var/tmp');
+    chmod 0755, $dir;
+    system('cp', '/bin/cat', "$dir/cat") == 0 or die "cp\n";
+    chmod 04755, "$dir/cat" or die "chmod: $!\n";
+    my ($expected, $found) = in_child {
+        my $plan = setpriv(@user, dry_run => 1, after_exec => "$dir/cat");
+        setpriv(@user);
+        my %status = map { /\A(\w+):\s*(.*)/ } `$dir/cat /proc/self/status`;
+        ($plan->{after_exec}, \%status);
+    };
+    is("@{ $expected->{uid} }{qw(real effective saved fs)}", '1001 0 0 0', 'after_exec: a set-user-ID program');
+    is(join(' ', split ' ', $found->{Uid}), '1001 0 0 0', '... as the kernel has it');
+}
+
 # ---- labels for the next exec ----
 
 for my $case ([ apparmor_profile => 'AppArmor', '/sys/module/apparmor/parameters/enabled' ], [ selinux_label => 'SELinux', '/sys/fs/selinux/enforce' ]) {

@@ -52,8 +52,11 @@ print join "\n", map { s/\n/ /gr } @said;
 END
         close $script or die "$script: $!\n";
         my @said = split /\n/, `$^X @{[ map { "-I$_" } grep { !ref } @INC ]} $script 2>&1`;
-        like($said[0], qr/\Asetpriv: step 8, setresuid.*must not go on/,
-            'a dying handler does not hide a failure') if !$signals;
+      SKIP: {
+            skip 'perl before 5.18 runs the handler before anybody can look at $@', 1 if $] < 5.018;
+            like($said[0], qr/\Asetpriv: step 8, setresuid.*must not go on/,
+                'a dying handler does not hide a failure') if !$signals;
+        }
         is($said[2], 0, "... and no descriptor is left open ($ENV{PERL_SIGNALS} signals)") or diag(explain(\@said));
         like($said[1], qr/then: the handler died/, '... it runs afterwards') if !$signals;
     }

@@ -102,7 +102,7 @@ static int S_bit_number(pTHX_ enum lp_set set, SV *sv)
 
     if (!SvOK(sv) || (SvROK(sv) && !SvAMAGIC(sv)))
         return -1;
-    text = SvPV_nomg(sv, length);
+    text = text_of(sv, &length);
     return set == LP_SECURE ? lp_securebit_number(text, length) : lp_cap_number(text, length);
 }
 
@@ -135,10 +135,10 @@ PERL_STATIC_INLINE unsigned long S_cap_number_arg(pTHX_ CV *cv, SV *sv)
         return (unsigned long)cap;
     if (SvOK(sv) && !(SvROK(sv) && !SvAMAGIC(sv))) {
         STRLEN length;
-        const char *text = SvPV_nomg(sv, length);
+        const char *text = text_of(sv, &length);
 
-        /* A number may look like 9.2e+18 by now. */
-        if ((looks_decimal(text, length) || (!SvROK(sv) && SvNIOK(sv) && !SvPOK(sv)))
+        /* A number may look like 9.2e+18. */
+        if ((looks_decimal(text, length) || is_number(sv))
             && whole_number(sv, &number))
             return number;
     }
@@ -186,6 +186,18 @@ static const char *S_bytes_arg(pTHX_ CV *cv, const char *argument, SV *sv, STRLE
 static const char *S_string_arg(pTHX_ CV *cv, const char *argument, SV *sv)
 {
     SvGETMAGIC(sv);
+    return c_string_of(cv, argument, sv);
+}
+
+/* The same without a copy, where the bytes are there as they are wanted and nothing runs
+ * before they are used. (A foreign buffer may end without the NUL.) */
+#define borrowed_string_arg(cv, argument, sv) S_borrowed_string_arg(aTHX_ cv, argument, sv)
+PERL_STATIC_INLINE const char *S_borrowed_string_arg(pTHX_ CV *cv, const char *argument, SV *sv)
+{
+    SvGETMAGIC(sv);
+    if (SvPOK(sv) && !SvROK(sv) && !SvUTF8(sv) && !SvGMAGICAL(sv) && SvLEN(sv) > SvCUR(sv)
+        && !SvPVX(sv)[SvCUR(sv)] && !memchr(SvPVX(sv), '\0', SvCUR(sv)))
+        return SvPVX(sv);
     return c_string_of(cv, argument, sv);
 }
 

@@ -72,7 +72,7 @@ static const MGVTBL where_magic;
 #define note_local(element, magic) S_note_local(aTHX_ element, magic)
 static void S_note_local(pTHX_ SV *element, MAGIC *magic)
 {
-    const SV *where = sv_2mortal(newSVpvf("%s line %lu", CopFILE(PL_curcop),
+    SV *where = sv_2mortal(newSVpvf("%s line %lu", CopFILE(PL_curcop),
                                           (unsigned long)CopLINE(PL_curcop)));
 
     magic->mg_private = (U16)(RESTORES | (unsigned)severity(CATEGORY) << REFUSED_SHIFT
@@ -84,7 +84,10 @@ static void S_note_local(pTHX_ SV *element, MAGIC *magic)
 #define noted_local(element, magic) S_noted_local(aTHX_ element, magic)
 static struct local S_noted_local(pTHX_ const SV *element, const MAGIC *magic)
 {
-    const MAGIC *where = mg_findext(element, PERL_MAGIC_ext, &where_magic);
+    const MAGIC *where;
+
+    PERL_UNUSED_CONTEXT; /* since 5.22 */
+    where = mg_findext(element, PERL_MAGIC_ext, &where_magic);
 
     return (struct local){
         .refused = (enum severity)(magic->mg_private >> REFUSED_SHIFT & SEVERITY_MASK),

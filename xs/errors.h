@@ -24,9 +24,31 @@ PERL_STATIC_INLINE bool looks_decimal(const char *text, STRLEN length)
     return lp_decimal(text + minus, length - minus, ULONG_MAX, &number);
 }
 
+/* A number of Perl's own, which was never a string. */
+PERL_STATIC_INLINE bool is_number(const SV *sv)
+{
+    return !SvROK(sv) && SvNIOK(sv) && !SvPOK(sv);
+}
+
+/* To make a string of: before 5.36 the number itself would be one too from then on. */
+#define number_copy(sv) S_number_copy(aTHX_ sv)
+static SV *S_number_copy(pTHX_ SV *sv)
+{
+    if (!SvIOK(sv))
+        return sv_2mortal(newSVnv(SvNVX(sv)));
+    return sv_2mortal(SvIsUV(sv) ? newSVuv(SvUVX(sv)) : newSViv(SvIVX(sv)));
+}
+
+/* The text of a value, which stays what it is. */
+#define text_of(sv, length) S_text_of(aTHX_ sv, length)
+static const char *S_text_of(pTHX_ SV *sv, STRLEN *length)
+{
+    return SvPV_nomg(is_number(sv) ? number_copy(sv) : sv, *length);
+}
+
 /* A value as a message shows it: nothing that a terminal would act on. Strings are
  * in quotes, except where 1.6.0 had none: "Unknown capability: bogus". A number has
- * none, and may be a string by now too: perls before 5.36 forget which came first. */
+ * none, and may be a string by now too. */
 #define shown(sv) S_shown(aTHX_ sv, PERL_PV_PRETTY_QUOTE)
 #define bare(sv) S_shown(aTHX_ sv, 0)
 static const char *S_shown(pTHX_ SV *sv, U32 quote)
@@ -37,10 +59,10 @@ static const char *S_shown(pTHX_ SV *sv, U32 quote)
 
     if (!SvOK(sv))
         return "undef";
-    text = SvPV_nomg(sv, length);
+    text = text_of(sv, &length);
     /* What says that it is UTF-8, and is not, would be read from before its first byte. */
     characters = SvUTF8(sv) && is_utf8_string((const U8 *)text, length);
-    if (SvROK(sv) || (SvNIOK(sv) && !SvPOK(sv)) || looks_decimal(text, length))
+    if (SvROK(sv) || is_number(sv) || looks_decimal(text, length))
         quote = 0;
     return pv_pretty(sv_2mortal(newSVpvs("")), text, length, ENOUGH, NULL, NULL,
                      quote | PERL_PV_PRETTY_ELLIPSES | (characters ? PERL_PV_ESCAPE_UNI : 0));

@@ -44,6 +44,8 @@ static const struct export exports[] = {
     EXPORT("CAP_EFFECTIVE", LP_EFFECTIVE, TAG_CONSTANTS)
     EXPORT("CAP_PERMITTED", LP_PERMITTED, TAG_CONSTANTS)
     EXPORT("CAP_INHERITABLE", LP_INHERITABLE, TAG_CONSTANTS)
+    /* as linux/capability.h has it: the last that has a name here; last_cap() asks the kernel */
+    EXPORT("CAP_LAST_CAP", LP_CAPS_NAMED - 1, TAG_CONSTANTS)
 #define SECUREBIT(bit, name, NAME)                                                  \
     EXPORT("SECBIT_" #NAME, 1 << bit, TAG_CONSTANTS | TAG_SECUREBITS)               \
     EXPORT("SECURE_" #NAME, bit, TAG_CONSTANTS | TAG_SECUREBITS)

@@ -33,7 +33,7 @@ struct word {
     bool shown; /* does Usage say what it is when left out? */
 };
 
-#define WORDS 5
+#define WORDS 5 /* and one behind the last */
 
 enum body {
     BODY_XSUB,
@@ -55,7 +55,7 @@ struct function {
     int option;
     struct lp_answer (*ask)(void);
     long (*call)(const unsigned long *word);
-    struct word word[WORDS];
+    struct word word[WORDS + 1];
 };
 
 /* The program of a seccomp filter. */
@@ -183,7 +183,7 @@ static unsigned long S_word_arg(pTHX_ CV *cv, const struct word *word, SV *sv)
     case W_SIGNAL:
         return signal_arg(cv, sv);
     case W_STRING:
-        return (unsigned long)string_arg(cv, word->name, sv);
+        return (unsigned long)borrowed_string_arg(cv, word->name, sv); /* the last word */
     case W_STRING_OR_UNDEF:
         return (unsigned long)string_or_null_arg(cv, word->name, sv);
     case W_PARENT:
@@ -201,24 +201,23 @@ static unsigned long S_word_arg(pTHX_ CV *cv, const struct word *word, SV *sv)
 #define take_words(cv, function, ax, count, words)                                \
     S_take_words(aTHX_ cv, function, ax, count, words)
 static void S_take_words(pTHX_ CV *cv, const struct function *function, I32 ax, I32 count,
-                         unsigned long words[WORDS])
+                         unsigned long *words)
 {
+    const struct word *word;
     I32 least = 0, most = 0;
     I32 taken = 0;
 
-    for (int i = 0; i < WORDS && function->word[i].kind != W_NONE; i++)
-        if (function->word[i].name) {
+    for (word = function->word; word->kind != W_NONE; word++)
+        if (word->name) {
             most++;
-            least += !function->word[i].optional;
+            least += !word->optional;
         }
     if (count < least || count > most)
         usage(cv, function);
-    for (int i = 0; i < WORDS; i++) {
-        const struct word *word = &function->word[i];
-
-        words[i] = word->value;
+    for (word = function->word; word->kind != W_NONE; word++, words++) {
+        *words = word->value;
         if (word->name && taken < count) {
-            words[i] = word_arg(cv, word, ARGUMENT(ax, taken));
+            *words = word_arg(cv, word, ARGUMENT(ax, taken));
             taken++;
         }
     }
@@ -261,7 +260,7 @@ static void S_call_function(pTHX_ CV *cv)
     dXSARGS;
     dXSTARG;
     const struct function *function = (const struct function *)XSANY.any_ptr;
-    unsigned long word[WORDS];
+    unsigned long word[WORDS] = {0};
 
     take_words(cv, function, ax, items, word);
     if (function->body >= BODY_STATUS) {

@@ -4,17 +4,25 @@
 
 #include "args.h"
 
-/* Names are ASCII, whatever the locale makes of an i. */
-PERL_STATIC_INLINE bool begins_with(const char *text, STRLEN length, const char *word)
+/* Equal but for case: names are ASCII, whatever the locale makes of an i. */
+static bool same_letters(const char *text, const char *word, STRLEN length)
 {
-    return length >= strlen(word) && foldEQ(text, word, (I32)strlen(word));
+    for (STRLEN i = 0; i < length; i++)
+        if (toLOWER(text[i]) != toLOWER(word[i]))
+            return false;
+    return true;
+}
+
+static bool begins_with(const char *text, STRLEN length, const char *word)
+{
+    return length >= strlen(word) && same_letters(text, word, strlen(word));
 }
 
 /* By a name that perl has for it. The first is ZERO, which is no signal. */
-PERL_STATIC_INLINE bool named_signal(const char *text, STRLEN length, unsigned long *number)
+static bool named_signal(const char *text, STRLEN length, unsigned long *number)
 {
     for (int i = 1; PL_sig_name[i]; i++)
-        if (strlen(PL_sig_name[i]) == length && foldEQ(text, PL_sig_name[i], (I32)length)) {
+        if (strlen(PL_sig_name[i]) == length && same_letters(text, PL_sig_name[i], length)) {
             *number = (unsigned long)PL_sig_num[i];
             return true;
         }
@@ -22,7 +30,7 @@ PERL_STATIC_INLINE bool named_signal(const char *text, STRLEN length, unsigned l
 }
 
 /* RTMIN+1, RTMAX-1: as kill(1) and setpriv(1) take them. */
-PERL_STATIC_INLINE bool real_time_signal(const char *text, STRLEN length, unsigned long *number)
+static bool real_time_signal(const char *text, STRLEN length, unsigned long *number)
 {
     const bool up = begins_with(text, length, "RTMIN+");
     unsigned long first, last, offset;

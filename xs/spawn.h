@@ -230,7 +230,7 @@ static void S_read_redirection(pTHX_ const struct options *options, SV *what, SV
     if (names_handle(value)) {
         fd->source = handle_fd(value);
     } else if (is_string(value)) {
-        text = SvPV_nomg(value, length);
+        text = text_of(value, &length);
         if (lp_decimal(text, length, INT_MAX, &number))
             fd->source = (int)number;
         else if (access != O_RDWR && length && !is_number(value)) {
@@ -443,7 +443,7 @@ static void S_check_root(pTHX_ const struct options *options, const struct lp_sp
 /* perl ignores SIGFPE for itself, and not for the programs that it executes. */
 static uint64_t not_ignored(void)
 {
-    return PL_sigfpe_saved == SIG_DFL ? (uint64_t)1 << SIGFPE : 0;
+    return (void (*)(int))PL_sigfpe_saved == SIG_DFL ? (uint64_t)1 << SIGFPE : 0;
 }
 
 /* As perl's own exec says it. */
@@ -628,7 +628,7 @@ static SV *S_do_spawn(pTHX_ SV **args, I32 count)
     read_options(&options, SPAWN, args, count);
     env = read_spawn(&options, &spawn);
     if (is_true(&options, dry_run)) {
-        result = plan_data(&spawn.plan, env);
+        result = plan_data(&options, &spawn.plan, env);
     } else {
         flush_all();
         ENTER;

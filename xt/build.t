@@ -129,10 +129,10 @@ SKIP: {
     cmp_ok(scalar @made, '>', 10, 'the build makes files');
     is($said, '', 'git ignores everything that the build makes');
 
-    # What is for this repository alone begins with a dot.
+    # What is for this repository alone begins with a dot, or is packaging for a system.
     ($said) = run($top, 'git ls-files');
     is_deeply([ sort keys %{ maniread("$top/MANIFEST") } ],
-        [ sort grep { !m{(?:\A|/)\.} } split /\n/, $said ], 'the MANIFEST lists what git has');
+        [ sort grep { !m{(?:\A|/)\.|\Apackaging/} } split /\n/, $said ], 'the MANIFEST lists what git has');
 }
 
 my $meta = decode_json(do { local (@ARGV, $/) = "$copy/MYMETA.json"; scalar <> });
@@ -149,13 +149,26 @@ ok($meta->{resources}{$_}, "META: resources: $_") for qw(bugtracker homepage lic
 unlike(run_ok($copy, 'objdump -p blib/arch/auto/Linux/Prctl/Prctl.so', 'the object can be read'),
     qr/libpsx/, 'it is not linked with libpsx');
 
+# ---- what the command line says of the compiler and the libraries ----
+
+my $given = fresh('given');
+run_ok($given, qq{$^X Makefile.PL CC="$Config{cc} -DGIVEN_CC" CCFLAGS="$Config{ccflags} -DGIVEN_FLAG" LIBS="-lcap -lpthread"},
+    'Makefile.PL with a compiler, its flags and libraries');
+my @compiled = grep { / -c .*\.c\s*\z/ } split /\n/, run_ok($given, 'make', 'make with them');
+cmp_ok(scalar(grep { /CapState\.c\s*\z/ } @compiled), '==', 1, 'CapState/ is compiled too');
+is_deeply([ grep { !/-DGIVEN_CC .*-DGIVEN_FLAG / } @compiled ], [], 'each file with that compiler and those flags');
+my $objects = 'objdump -p blib/arch/auto/Linux/Prctl';
+unlike(run_ok($given, "$objects/Prctl.so", 'the object can be read'), qr/libcap/, 'Prctl.so does not load libcap');
+like(run_ok($given, "$objects/CapState/CapState.so", "CapState's too"), qr/libcap/, 'CapState.so does');
+
 # ---- the installation ----
 
 run_ok($copy, "make install DESTDIR='$dir/root'", 'make install');
 my @installed = grep { !m{/perllocal\.pod\z} } keys %{ files("$dir/root") };
 ok((grep { m{/auto/Linux/Prctl/Prctl\.so\z} } @installed), 'the object is installed');
 ok((grep { m{/Linux/Prctl\.pm\z} } @installed), 'the module is installed');
-is_deeply([ grep { !m{/(?:auto/)?Linux/Prctl[/.]|/Linux::Prctl\b} } @installed ],
+ok((grep { m{/bin/privs\z} } @installed), 'the program is installed');
+is_deeply([ grep { !m{/(?:auto/)?Linux/Prctl[/.]|/Linux::Prctl\b|/privs(?:\.1p?)?\z} } @installed ],
     [], 'and nothing outside its own names');
 {
     my ($pm) = grep { m{/Linux/Prctl\.pm\z} } @installed;

@@ -9,8 +9,10 @@ our $VERSION = '2.0.0';
 # On by default, as perl's own severe warnings are: a script that says only
 # "no warnings 'once'" still hears of a refusal. "_registered" is on wherever anything
 # is, and so tells the scopes that were compiled before the others were known.
-my $before = $warnings::DEFAULT;
-vec($warnings::DEFAULT, $warnings::Offsets{ __PACKAGE__ . $_ }, 1) = 1
+# Before 5.18 perl has no such list, and the first word about any category takes its own
+# severe ones away, and these with them.
+my $before = $warnings::DEFAULT // $warnings::Bits{deprecated} | $warnings::Bits{severe};
+vec($warnings::DEFAULT //= '', $warnings::Offsets{ __PACKAGE__ . $_ }, 1) = 1
     for '', '::threads', '::_registered';
 
 # Functions, constants, the lists that can be imported and the six tied hashes:
@@ -49,9 +51,16 @@ sub _severity {
     my $registered = $warnings::Offsets{ __PACKAGE__ . '::_registered' };
     if (!vec($mask, $offset, 1) && !vec $mask, $registered, 1) {
 
-        # Nothing was said of the category, unless something was said of all.
+        # Nothing was said of the category, unless something was said of all. That bit is
+        # gone with the first "no warnings 'once'" before 5.28; then what was said of the
+        # ones that are on by default was said of all. The bit behind each means FATAL.
         $offset = $warnings::Offsets{all};
-        return ($mask & $before) =~ /[^\0]/ ? 1 : 0 if !vec $mask, $offset, 1;
+        if (!vec $mask, $offset, 1) {
+            my $on = unpack 'b*', $mask & $before;
+            return 0 if $on !~ /1/;
+            my $fatal = pack 'b*', '0' . substr $on, 0, -1;
+            return ($mask & $fatal) eq $fatal ? 2 : 1;
+        }
     }
     return 0 if !vec $mask, $offset, 1;
     return vec($mask, $offset + 1, 1) ? 2 : 1;

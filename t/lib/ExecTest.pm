@@ -39,6 +39,17 @@ sub call {
     return syscall $number{$name}, @arguments;
 }
 
+# The same program with a loader of its own beside it, where that can be built.
+sub build_dynamic {
+    my ($dir) = @_;
+    open my $in, '<:raw', $^X or return 0;
+    read $in, my $head, 8192;
+    my ($loader) = $head =~ m{\0(/[^\0]*/ld[^\0/]*\.so[^\0/]*)\0} or return 0;
+    my $source = __FILE__ =~ s{[^/]+\z}{exec-helper.c}r;
+    return !system("cp -L '$loader' '$dir/loader' && $Config{cc} -O1 -o '$dir/dynamic' '$source'"
+            . " -Wl,--dynamic-linker='$dir/loader' 2>/dev/null && '$dir/dynamic' numbers >/dev/null");
+}
+
 # ---- the stage: files on mounts ----
 
 my $DEPTH = 7;
@@ -84,6 +95,14 @@ sub many_ids {
     return 1;
 }
 
+# A user namespace cannot be had in a chroot, nor where a limit of them is 0.
+sub may_unshare {
+    my $pid = fork // die "fork: $!\n";
+    POSIX::_exit(call(unshare => 0x10000000) == 0 ? 0 : 1) if !$pid;
+    waitpid $pid, 0;
+    return $? == 0;
+}
+
 # A directory with the helper and its like; with mounts of one's own, also seen through
 # some without set-id bits and without programs.
 sub exec_stage {
@@ -104,13 +123,15 @@ sub exec_stage {
             or die "no $option mount\n";
         push @mounts, $option;
     }
+    my $dynamic = build_dynamic("$dir/plain");
     write_scripts($dir, @mounts);
     write_file("$dir/plain/text",  "not a program\n");
     write_file("$dir/plain/empty", '');
     write_file("$dir/plain/elf",   "\x7fELF" . "\0" x 100);
     write_file("$dir/plain/wanting", "#!$dir/plain/missing\n");
     write_file("$dir/plain/nameless", "#! \n");
-    return { dir => "$dir", keep => $dir, mounts => \@mounts, root => many_ids() };
+    return { dir => "$dir", keep => $dir, dynamic => $dynamic, mounts => \@mounts, root => many_ids(),
+        namespaces => may_unshare() };
 }
 
 sub leave_stage {
@@ -164,7 +185,7 @@ sub dress {
     call(removexattr => $buffer, 'system.posix_acl_access');
     chown pick(@$users), pick(@$groups), $path;
     my $mode = pick(@MODES) | (chance(0.3) ? 04000 : 0) | (chance(0.3) ? 02000 : 0);
-    if (chance(0.1)) {
+    if (chance(0.2)) {
         my $acl = random_acl($users, $groups);
         call(setxattr => $buffer, 'system.posix_acl_access', $acl, length $acl, 0);
     }
@@ -187,6 +208,11 @@ sub random_file {
     dress($helper, $stage, $users, $groups, $roots);
     return pick(map { "$dir/plain/$_" } qw(text empty elf wanting nameless missing . helper/x))
         if chance(0.06);
+    if ($stage->{dynamic} && chance(0.1)) {
+        dress("$dir/plain/$_", $stage, $users, $groups, $roots) for qw(dynamic loader);
+        chmod 0755, "$dir/plain/" . pick(qw(dynamic loader)) if chance(0.7);
+        return "$dir/$mount/dynamic";
+    }
     return "$dir/$mount/helper" if chance(0.7);
     my $script = "$dir/plain/script" . pick(1, 1, 1, 2, 3, 4, 5, 6, 7) . "-$mount";
     dress($script, $stage, $users, $groups, $roots) if chance(0.3);
@@ -218,7 +244,7 @@ sub mapped_ids {
 sub random_process {
     my ($stage) = @_;
     my %process;
-    if ($stage->{root} && chance(0.25)) {
+    if ($stage->{root} && $stage->{namespaces} && chance(0.25)) {
         $process{map}    = pick(@MAPS);
         $process{gidmap} = chance(0.7) ? $process{map} : pick(@MAPS);
     }
@@ -322,8 +348,8 @@ sub text_of {
 sub foreseen {
     my ($status, $process, $path, @known) = @_;
     my $after = eval { $status->after_exec($path, $process->{shared_fs} ? (shared_fs => 1) : (), @known) };
-    # A script that it may not read is not known to be one.
-    return 'unread' if $path =~ /script/
+    # What it may not read is not known to be a script, nor to need a loader.
+    return "unread" if $path =~ /script|dynamic/
         && ($after ? grep { $_ eq 'program' } @{ $after->assumed } : $@ =~ /cannot be read/);
     return $after ? text_of($after) : 'refused ' . ($! + 0) . "\n$@";
 }
@@ -342,9 +368,7 @@ sub say_and_exec {
     close $foresight;
     open STDOUT, '>&', $outcome or POSIX::_exit(99);
     open STDERR, '>', '/dev/null';
-    no warnings 'exec';
-    exec {$path} 'helper';
-    syswrite STDOUT, 'refused ' . ($! + 0) . "\n";
+    exec {$path} 'helper' or syswrite STDOUT, 'refused ' . ($! + 0) . "\n";
     POSIX::_exit(0);
 }
 
@@ -538,9 +562,10 @@ my %ADMIN = (
     set_uid_root     => sub { my $mode = (stat $_[0])[2]; chown 0, -1, $_[0]; chmod $mode & 07777 | 04000 | 0111, $_[0] },
     no_attribute     => sub { my $buffer = $_[0]; call(removexattr => $buffer, 'security.capability') },
     effective_bit    => sub {
-        my $caps = Linux::Prctl::FileCaps->get($_[0]);
-        my ($text, $root) = split / rootid=/, $caps->to_text;
-        system 'setcap', defined $root ? ('-n', $root) : (), ($text =~ s/([=+])([a-z]*)/$1e$2/gr), $_[0];
+        my ($path, $name, $attribute) = ($_[0], 'security.capability', "\0" x 24);
+        my $length = syscall $number{getxattr}, $path, $name, $attribute, length $attribute;
+        vec($attribute, 0, 1) = 1;
+        write_caps($_[0], substr $attribute, 0, $length);
     },
 );
 
@@ -567,9 +592,7 @@ sub attempt {
     }
     open STDOUT, '>&', $out or POSIX::_exit(99);
     open STDERR, '>', '/dev/null';
-    no warnings 'exec';
-    exec {$path} 'helper';
-    POSIX::_exit(0);
+    exec {$path} 'helper' or POSIX::_exit(0);
 }
 
 # In the child: says why, then takes the first way, or tries at random where there is none.

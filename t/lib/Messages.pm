@@ -47,7 +47,7 @@ sub literals_of_c {
 sub literals_of_perl {
     my ($code) = @_;
     my @found;
-    while ($code =~ /\b\w*(?:die|refused|lost|warn)\b(.*?;)/gs) {
+    while ($code =~ /(?:\b_(?:die|refused|lost)\w*\s*\(|\b(?:die|warn)\s)(.*?;)/gs) {
         my $said = $1;
         push @found, grep {defined} $1, $2, $3
             while $said =~ /qq\{([^{}]*)\}|'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/g;

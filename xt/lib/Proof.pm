@@ -125,8 +125,8 @@ sub private_apt {
 # What the tests and the build need of a release.
 my @needed = qw(
     base-files base-passwd bash binutils coreutils dash debianutils diffutils findutils
-    gcc grep hostname iproute2 libc-bin libc6-dev libcap-dev libcap2-bin make mount perl procps
-    sed strace tar util-linux
+    gcc grep hostname iproute2 libc-bin libc6-dev libcap-dev libcap2-bin make mawk mount perl
+    procps sed strace tar util-linux
 );
 
 # A release of Debian below a folder: apt reads its lists, its packages are opened, none
@@ -146,6 +146,8 @@ sub unpack_debian {
         must_run($log, 'sh', '-c',
             'dpkg-deb --fsys-tarfile "$1" | tar -x --keep-directory-symlink -C "$2"', 'sh', $deb, $root);
     }
+    # What the packages' scripts would have done.
+    -e "$root/usr/bin/awk" or symlink 'mawk', "$root/usr/bin/awk" or die "$root/usr/bin/awk: $!\n";
     must_run($log, 'cp', "$root/usr/share/base-passwd/$_.master", "$root/etc/$_") for qw(passwd group);
     make_path(map {"$root/$_"} qw(proc sys dev tmp root));
     chmod 01777, "$root/tmp" or die "$root/tmp: $!\n";

@@ -441,15 +441,30 @@ sub _characters {
     my ($data) = @_;
     return { map { $_ => _characters($data->{$_}) } keys %$data } if ref $data eq 'HASH';
     return [ map { _characters($_) } @$data ] if ref $data;
-    return $data if $data !~ /[^ -~]/;
-    return Encode::decode('UTF-8', my $bytes = $data, sub { join '', map { sprintf '\\x%02x', $_ } @_ });
+    my $bytes = $data;    # a number that is looked at as text would be text from then on
+    return $data if $bytes !~ /[^ -~]/;
+    my $spell = sub { join '', map { sprintf '\\x%02x', $_ } @_ };
+    return Encode::decode('UTF-8', $bytes, $spell);
+}
+
+# In another root directory, or by a path that depends on the working directory, the same name
+# is another's code, which would run with what this process may do.
+my $ROOT = join ' ', (stat '/')[ 0, 1 ];
+
+sub _load_json {
+    return if $INC{'JSON/PP.pm'} && $INC{'Encode.pm'};
+    _refused('as_json', EPERM, 'the root directory is another one by now: load JSON::PP and Encode before chroot(2)')
+        if $ROOT ne join ' ', (stat '/')[ 0, 1 ];
+    local @INC = grep { ref || m{\A/} } @INC;
+    require Encode;
+    require JSON::PP;
+    return;
 }
 
 sub _as_json {
     my ($self) = @_;
     my $errno = $! + 0;
-    require Encode;
-    require JSON::PP;
+    _load_json();
     my $text = JSON::PP->new->utf8->canonical->encode(_characters($self->_as_hash));
     $! = $errno;
     return $text;
@@ -496,7 +511,8 @@ sub _diff_hashes {
 sub diff {
     my ($self, $other) = @_;
     _die('Usage: $status->diff(other)')     if @_ != 2 || !ref $self;
-    _die('diff: other is not a ' . __PACKAGE__) if !ref $other || !UNIVERSAL::isa($other, __PACKAGE__);
+    _die('diff: other is not a ' . __PACKAGE__)
+        if !ref $other || !UNIVERSAL::isa($other, __PACKAGE__);
     my ($from, $to) = ($self->_facts, $other->_facts);
     my %diff = (
         _diff_hashes(\&_diff_lists,   $from, $to, @LISTS),
@@ -588,7 +604,7 @@ my %REFUSED = (
     not_a_file    => 'it is not a regular file',
     no_permission => 'the process may not execute it',
     noexec        => 'it is on a file system that is mounted noexec',
-    bad_attribute => 'its capabilities are malformed, or of a version that the kernel does not show',
+    bad_attribute => 'its capabilities are malformed, or of a version that no kernel shows',
     not_all_caps  => 'it wants capabilities to be effective that the bounding set cuts off',
 );
 
@@ -687,33 +703,42 @@ my %EACCES_OF = (
     perfmon          => 'perf_event_open(2)',
 );
 
-# What each rule says of a capability and, after an exec, of the file.
+# What each rule says of a capability and, after an exec, of the file: how it ends, and why.
+my %ENDS = (
+    now       => 'CAP is',
+    effective => 'CAP is effective after FILE:',
+    permitted => 'CAP is permitted after FILE, but not effective:',
+    lost      => 'CAP is lost with FILE:',
+);
 my %WHY_TEXT = (
-    effective      => 'CAP is effective.',
-    not_raised_now => 'CAP is permitted, but not effective.',
-    not_permitted  => 'CAP is not permitted: this process cannot raise it by itself.',
-    gone           => 'CAP is not permitted, and no program can give it to this process: BECAUSE.',
+    effective      => [ now => 'effective' ],
+    not_raised_now => [ now => 'permitted, but not effective' ],
+    not_permitted  => [ now => 'not permitted: this process cannot raise it by itself' ],
+    gone => [ now => 'not permitted, and no program can give it to this process: BECAUSE' ],
 
-    ambient          => 'CAP is effective after FILE: it is ambient, and the program has no privileges of its own.',
-    root_bounding    => 'CAP is effective after FILE: it runs as uid 0, which gets all of the bounding set.',
-    root_inheritable => 'CAP is effective after FILE: it runs as uid 0, which also gets all that is inheritable.',
-    file_permitted   => 'CAP is effective after FILE: it is permitted by the file and in the bounding set.',
-    file_inheritable => 'CAP is effective after FILE: it is inheritable, of the file and of the process.',
-    not_raised       => 'CAP is permitted after FILE, but not effective: the file has no effective bit.',
-    only_real_root   => 'CAP is permitted after FILE, but not effective: only the real uid is 0.',
-    plain_file       => 'CAP is lost with FILE: the file gives no capabilities, the process is not uid 0, and it is not ambient.',
-    file_lacks_it    => 'CAP is lost with FILE: it is not among the capabilities of the file.',
-    ambient_cleared  => 'CAP is lost with FILE: a program with capabilities or another id clears the ambient set.',
-    caps_before_root => 'CAP is lost with FILE: the file has capabilities, and those count before set-user-ID root.',
-    not_inheritable  => 'CAP is lost with FILE: the file lets it be inherited, but it is not in the inheritable set.',
-    no_new_privs     => 'CAP is lost with FILE: no_new_privs is set, and nothing is gained.',
-    traced           => 'CAP is lost with FILE: who traces the process has no sys_ptrace.',
-    shared_fs        => 'CAP is lost with FILE: the process shares its working directory with another one.',
-    nosuid           => 'CAP is lost with FILE: its file system is mounted nosuid.',
-    other_namespace  => 'CAP is lost with FILE: the capabilities of the file are for the root of another user namespace.',
-    owner_not_mapped => 'CAP is lost with FILE: the owner or group of the set-user-ID file is not mapped in the user namespace.',
-    noroot           => 'CAP is lost with FILE: the securebit noroot is set, and uid 0 is nothing special.',
-    not_bounded      => 'CAP is lost with FILE: it is not in the bounding set.',
+    ambient          => [ effective => 'it is ambient, and the file gives no privileges' ],
+    root_bounding    => [ effective => 'it runs as uid 0, which gets all of the bounding set' ],
+    root_inheritable => [ effective => 'it runs as uid 0, which also gets what is inheritable' ],
+    file_permitted   => [ effective => 'it is permitted by the file, and in the bounding set' ],
+    file_inheritable => [ effective => 'it is inheritable, of the file and of the process' ],
+    not_raised       => [ permitted => 'the file has no effective bit' ],
+    only_real_root   => [ permitted => 'only the real uid is 0' ],
+
+    plain_file => [ lost => 'the file gives none, the uid is not 0, and it is not ambient' ],
+    file_lacks_it   => [ lost => 'it is not among the capabilities of the file' ],
+    ambient_cleared => [ lost => 'capabilities of a file, or another id, clear the ambient set' ],
+    caps_before_root => [ lost => 'the capabilities of the file count, not its set-user-ID bit' ],
+    not_inheritable => [ lost => 'it is inheritable of the file, but not of the process' ],
+    no_new_privs    => [ lost => 'no_new_privs is set, and nothing is gained' ],
+    traced          => [ lost => 'who traces the process has no sys_ptrace' ],
+    shared_fs       => [ lost => 'the process shares its working directory with another one' ],
+    nosuid          => [ lost => 'its file system is mounted nosuid' ],
+    other_namespace =>
+        [ lost => "the file's capabilities are for the root of another user namespace" ],
+    owner_not_mapped =>
+        [ lost => 'the owner of the set-user-ID file is not mapped in the user namespace' ],
+    noroot      => [ lost => 'the securebit noroot is set, and uid 0 is nothing special' ],
+    not_bounded => [ lost => 'it is not in the bounding set' ],
 );
 
 # Where not even a file with the capability would help.
@@ -726,12 +751,15 @@ my %GONE_TEXT = (
 my %STEPS = (
     raise            => [ 'raise it in the effective set', 'process' ],
     exec             => [ 'execute a program', 'process' ],
-    ambient          => [ 'raise it in the inheritable and the ambient set, and execute', 'process' ],
+    ambient => [ 'raise it in the inheritable and the ambient set, and execute', 'process' ],
     inheritable      => [ 'raise it in the inheritable set, and execute', 'process' ],
     be_root          => [ 'become uid 0, and execute', 'process', 'setuid' ],
     effective_bit    => [ 'set the effective bit of the file', 'administrator', 'setfcap' ],
-    file_permitted   => [ 'give the file the capability: setcap cap_CAP=ep', 'administrator', 'setfcap' ],
-    file_inheritable => [ 'let it be inherited, with the file: setcap cap_CAP=ei', 'administrator', 'setfcap' ],
+    file_permitted   => [ 'give it to the file: setcap cap_CAP=ep', 'administrator', 'setfcap' ],
+    file_inheritable => [
+        'raise it in the inheritable set, and give it to the file: setcap cap_CAP=ei',
+        'administrator', 'setfcap'
+    ],
     set_uid_root     => [ 'make the file set-user-ID root', 'administrator', qw(chown fowner) ],
     no_attribute     => [ "remove the file's capabilities", 'administrator', 'setfcap' ],
     no_nosuid        => [ 'have it on a file system without nosuid', 'administrator', 'sys_admin' ],
@@ -765,19 +793,24 @@ sub _can_return_to_root {
 }
 
 # What else decides, and is no capability.
+my %BESIDE = (
+    no_new_privs => 'With no_new_privs, no program that is executed gains anything.',
+    nosuid => 'Its file system is mounted nosuid: set-id bits and capabilities do not count.',
+    seccomp => 'A seccomp filter can refuse any call, with any error, whatever is effective.',
+    user_ns => 'It counts in a user namespace that is not the initial one: for what belongs to'
+        . ' the whole machine, it is refused with EPERM.',
+);
+
 sub _beside {
-    my ($self, $name) = @_;
-    my @also;
+    my ($self) = @_;
     my ($seccomp, $nnp, $ns) = map { $self->$_ } qw(seccomp no_new_privs user_ns);
-    push @also, { what => 'seccomp', text => 'A seccomp filter can refuse any call, with any error, whatever is effective.' }
-        if defined $seccomp && $seccomp ne 'disabled';
-    push @also, { what => 'no_new_privs', text => 'With no_new_privs, no program that is executed gains anything.' }
-        if $nnp;
-    push @also, { what => 'user_ns', text => "It counts in user namespace $ns->{id} only: for what belongs to the whole machine, it is refused with EPERM." }
-        if $ns && defined $ns->{id} && $ns->{id} != $INITIAL_USER_NS;
-    push @also, { what => 'nosuid', text => 'The file system is mounted nosuid: set-id bits and capabilities of its files do not count.' }
-        if $self->{exec} && $self->{exec}{program}{nosuid};
-    return \@also;
+    my %found = (
+        seccomp      => defined $seccomp && $seccomp ne 'disabled',
+        no_new_privs => $nnp,
+        user_ns      => $ns && ($ns->{id} // $INITIAL_USER_NS) != $INITIAL_USER_NS,
+        nosuid       => $self->{exec} && $self->{exec}{program}{nosuid},
+    );
+    return [ map { { what => $_, text => $BESIDE{$_} } } grep { $found{$_} } sort keys %found ];
 }
 
 sub _refusal_text {
@@ -791,7 +824,8 @@ sub _where {
     my ($self, $number) = @_;
     my $caps = $self->_caps;
     my $name = Linux::Prctl::cap_name($number);
-    return { map { my $set = $_; ($set => (grep { $_ eq $name } @{ $caps->{$set} }) ? 1 : 0) } keys %$caps };
+    my $has = sub { (grep { $_ eq $name } @{ $_[0] }) ? 1 : 0 };
+    return { map { $_ => $has->($caps->{$_}) } keys %$caps };
 }
 
 sub _has_bit {
@@ -811,8 +845,9 @@ sub _why_now {
     $process->{root} = 0 if !exists $process->{root};
     my @ways = map { [@$_] } @{ _exec_why($process, _plain_program(), $number)->{ways} };
     return { rule => 'not_permitted', ways => \@ways } if @ways;
-    my $mask = sprintf '%016s', scalar reverse unpack 'h16', pack 'b64', '0' x $number . '1' . '0' x (63 - $number);
-    my %best = (has_caps => 1, caps_count => 1, effective => 1, permitted => $mask);
+    my $bits = '0' x $number . '1' . '0' x (63 - $number);
+    my $hex  = reverse unpack 'h16', pack 'b64', $bits;
+    my %best = (has_caps => 1, caps_count => 1, effective => 1, permitted => $hex);
     my $stands = _exec_why($process, _plain_program(%best), $number)->{rule};
     return { rule => 'gone', because => $stands, ways => [] };
 }
@@ -846,8 +881,8 @@ sub why {
     my ($self, $cap) = @_;
     _die('Usage: $status->why(capability)') if !ref $self || @_ != 2;
     my $number = eval { Linux::Prctl::cap_number($cap) };
-    _die('why: ' . (defined $cap ? '"' . _printable("$cap") . '"' : 'undef') . ' is not a capability')
-        if !defined $number;
+    my $shown = defined $cap ? '"' . _printable("$cap") . '"' : 'undef';
+    _die("why: $shown is not a capability") if !defined $number;
     my $errno = $! + 0;
     my $name  = Linux::Prctl::cap_name($number);
     my $sets  = $self->_where($number);
@@ -857,7 +892,8 @@ sub why {
         FILE    => $self->{exec} ? $self->{exec}{path} : '',
         BECAUSE => $GONE_TEXT{ $why->{because} // '' } // '',
     );
-    my $text = $WHY_TEXT{ $why->{rule} } =~ s/(CAP|FILE|BECAUSE)/$word{$1}/gr;
+    my ($end, $reason) = @{ $WHY_TEXT{ $why->{rule} } };
+    my $text = "$ENDS{$end} $reason." =~ s/(CAP|FILE|BECAUSE)/$word{$1}/gr;
     my @ways = $sets->{effective} ? () : map { $self->_way($name, @$_) } @{ $why->{ways} };
     if (!$sets->{effective}) {
         $text .= ' To have it: ' . join('; or ', map { $_->{text} } @ways) . '.' if @ways;
@@ -868,11 +904,11 @@ sub why {
     return {
         capability => $name,
         effective  => $sets->{effective},
-        rule       => $why->{because} // ($why->{rule} eq 'not_raised_now' ? 'not_raised' : $why->{rule}),
+        rule       => $why->{because} // $why->{rule} =~ s/_now\z//r,
         errno      => $EACCES_OF{$name} ? 'EACCES' : 'EPERM',
         sets       => $sets,
         ways       => \@ways,
-        also       => $self->_beside($name),
+        also       => $self->_beside,
         text       => $text,
         $self->{exec} ? $self->_terms($number) : (),
     };
@@ -961,7 +997,8 @@ sub _report_lines {
         grep { defined $fact->{$_} } sort keys %USUAL;
     push @lines, [ timerslack => "$fact->{timerslack} ns", 1 ] if defined $fact->{timerslack};
     push @lines, _namespace_line($fact->{user_ns})            if $fact->{user_ns};
-    push @lines, [ at_secure => $fact->{at_secure}, !$fact->{at_secure} ]    if defined $fact->{at_secure};
+    push @lines, [ at_secure => $fact->{at_secure}, !$fact->{at_secure} ]
+        if defined $fact->{at_secure};
     push @lines, [ assumed => _list_text($fact->{assumed}), 1 ] if $fact->{assumed};
     return @lines;
 }

@@ -1,0 +1,179 @@
+use 5.014;
+use warnings;
+
+use Test::More;
+
+use lib 't/lib';
+use Errno qw(EINVAL ENOSYS EPERM);
+use File::Temp;
+use Linux::Prctl qw(spawn);
+use POSIX ();
+use Seccomp qw(supervised install_program no_listener);
+use Shapes qw(is_root);
+use SpawnTest qw(each_way parent_now unlike_before program);
+use TestChild qw(in_child proc_status);
+
+# Each system call of the child is refused, or only pretended, or leaves its number as an
+# answer, or kills. Then there is an exception and no program; or one that is what the
+# plan says.
+
+my $why = no_listener();
+plan skip_all => $why if length $why;
+
+my ($sh) = map { program($_) } qw(sh);
+my $dir = File::Temp->newdir;
+chmod 0777, "$dir";
+my $report = "$dir/report";
+
+# No process of its own: a signal from one would break off a call that is being answered.
+my $tell = <<'TELL';
+exec 2>&1
+while read -r name rest; do
+    case $name in Uid:|Gid:|Groups:|Cap*|NoNewPrivs:|SigBlk:|Umask:) echo "$name $rest";; esac
+done </proc/$$/status
+pwd; ulimit -Sn; ulimit -Hn
+read -r stat </proc/$$/stat; set -- $stat; echo $(($1 == $6)) ${19}
+cd /proc/$$/fd; echo *
+TELL
+
+my $root = is_root();
+my @plan = (
+    command => [ $sh, '-c', $tell ], stdin => '/dev/null', stdout => $report, fds => { 9 => \*STDIN },
+    chdir => '/usr', umask => 027, nice => 19, rlimits => { nofile => [ 40, 50 ] }, new_session => 1,
+    no_new_privs => 1, pdeathsig => 'KILL',
+    $root ? (reuid => 1001, regid => 1002, groups => [ 7, 1003 ], ambient_caps => ['net_bind_service'],
+        bounding_set => ['net_bind_service'], securebits => ['noroot']) : (),
+);
+
+# What is in the child's way, by number for x86_64; some are made with values only.
+my @calls = (
+    [ rt_sigaction => 13 ], [ rt_sigprocmask => 14 ], [ fcntl => 72 ], [ openat => 257 ], [ read => 0 ], [ lseek => 8 ],
+    [ 'PR_SET_DUMPABLE', 157, 4 ], [ setsid => 112 ], [ getpid => 39 ], [ getppid => 110 ], [ umask => 95 ],
+    [ fstatfs => 138 ], [ newfstatat => 262 ], [ fstat => 5 ], [ dup2 => 33 ], [ close_range => 436 ], [ close => 3 ],
+    [ prlimit64 => 302 ], [ setpriority => 141 ], [ getpriority => 140 ], [ fchdir => 81 ], [ getresuid => 118 ],
+    [ getresgid => 120 ], [ getgroups => 115 ], [ setfsuid => 122 ], [ capget => 125 ],
+    [ 'PR_SET_NO_NEW_PRIVS', 157, 38 ], [ 'PR_SET_PDEATHSIG', 157, 1 ], [ execve => 59 ],
+    $root ? ([ setgroups => 116 ], [ setresgid => 119 ], [ setresuid => 117 ], [ capset => 126 ], [ 'PR_CAPBSET_DROP', 157, 24 ],
+        [ 'PR_SET_KEEPCAPS', 157, 8 ], [ 'PR_SET_SECUREBITS', 157, 28 ], [ 'PR_CAP_AMBIENT', 157, 47 ]) : (),
+);
+
+sub reported { open my $in, '<', $report or return; local $/; return scalar <$in> }
+
+# The child of spawn, before it executes: its memory cannot be looked at, or is perl's.
+my $perl = readlink '/proc/self/exe';
+sub is_starting {
+    my ($pid) = @_;
+    my %status = eval { proc_status("/proc/$pid/status") } or return;
+    return if $status{PPid} == $$;
+    my $file = readlink "/proc/$pid/exe";
+    return !defined $file || $file eq $perl;
+}
+
+# (what was said, what the program reported, how often it was answered)
+sub run_with {
+    my ($number, $option, $answer, @plan) = @_;
+    unlink $report;
+    my $answered = 0;
+    my (undef, @said) = supervised([$number], sub {
+        my ($call) = @_;
+        return if defined $option && $call->{args}[0] != $option;
+        return if !is_starting($call->{pid});
+        $answered++;
+        return $answer;
+    }, sub {
+        my $before = parent_now();
+        my $pid = eval { spawn(@plan) };
+        my $error = $@;
+        waitpid $pid, 0 if $pid;
+        ($pid ? "status $?" : $error, waitpid(-1, POSIX::WNOHANG()), unlike_before($before));
+    });
+    return (\@said, scalar reported(), $answered);
+}
+
+each_way(sub {
+    my ($way) = @_;
+    my ($said, $expected) = run_with(39, -1, undef, @plan);
+    is($said->[0], 'status 0', "$way: goes through by itself");
+    like($expected, qr/^CapEff:.*^NoNewPrivs: 1.*^\/usr\n40\n50\n1 19\n0 1 2 .*9\n\z/ms, "$way: ... and tells what it is");
+    my %tally;
+    for my $call (@calls) {
+        my ($name, $number, $option) = @$call;
+        my %answers = (EPERM => { errno => EPERM }, EINVAL => { errno => EINVAL }, ENOSYS => { errno => ENOSYS },
+            'a pretended success' => { value => 0 }, 'its own number' => { value => $number });
+        for my $answer (sort keys %answers) {
+            my ($said, $report, $answered) = run_with($number, $option, $answers{$answer}, @plan);
+            my $title = "$way: $answer from $name";
+            if ($said->[0] =~ /\Astatus/) {
+                $tally{lived}++;
+                is($report, $expected, "$title: the program is what the plan says");
+            }
+            else {
+                $tally{died}++;
+                like($said->[0], qr/\Aspawn: .* line \d+\.\n\z/s, "$title: an exception");
+                ok(!defined $report || $report eq '', "$title: no program");
+            }
+            is("@$said[1, 2]", '-1 ', "$title: nothing is left");
+            cmp_ok($answered, '>', 0, "$title: ... of a call that there was") if $name !~ /\A(?:lseek|fstat|close|capset|PR_SET_KEEPCAPS|getpriority|PR_SET_DUMPABLE|PR_SET_NO_NEW_PRIVS)\z/;
+        }
+    }
+    note("$way: ", join ', ', map { "$tally{$_} $_" } sort keys %tally);
+});
+
+# A root directory of its own: where /usr has all that a program needs.
+
+my $list = '/bin/ls';
+SKIP: {
+    skip 'root with everything: needs root', 1 if !$root;
+    my $usr = eval {
+        my $pid = spawn(command => [ $list, '/' ], root => '/usr', stdout => "$report");
+        waitpid $pid, 0;
+        !$? && reported();
+    };
+    skip 'root with everything: /usr is no root directory here', 1 if !$usr;
+    my $expected = join '', map { "$_\n" } sort grep { !/\A\./ } do { opendir my $in, '/usr'; readdir $in };
+    is(join('', sort $usr =~ /^.*\n/mg), join('', sort $expected =~ /^.*\n/mg), 'root with everything: root: the program is inside');
+    each_way(sub {
+        my ($way) = @_;
+        for my $plan ([], [ chdir => '/bin' ], [ reuid => 1001, regid => 1001, clear_groups => 1, chdir => '/bin' ]) {
+            my ($said, $report) = run_with(39, -1, undef, command => ['/bin/pwd'], root => '/usr', stdout => $report, @$plan);
+            is($report, (@$plan ? '/bin' : '/') . "\n", "root with everything: $way: root and (@$plan): the working directory");
+        }
+        for my $call ([ chroot => 161 ], [ fchdir => 81 ], [ newfstatat => 262 ], [ openat => 257 ]) {
+            my ($name, $number) = @$call;
+            for my $answer ({ errno => EPERM }, { value => 0 }, { value => $number }) {
+                my ($said, $report) = run_with($number, undef, $answer, command => [ $list, '/' ], root => '/usr', stdout => $report);
+                my $title = "root with everything: $way: " . join(' ', %$answer) . " from $name";
+                if ($said->[0] =~ /\Astatus/) { is($report, $usr, "$title: the program is inside") }
+                else                          { ok(!length($report // ''), "$title: no program") or diag("$said->[0]\n$report") }
+            }
+        }
+    });
+}
+
+# Killed by the filter.
+
+each_way(sub {
+    my ($way) = @_;
+    for my $call (grep { $_->[0] =~ /\A(?:setsid|umask|fchdir|close_range|setpriority|setgroups|setres.id|capset)\z/ } @calls) {
+        my ($name, $number) = @$call;
+        for my $returns (0x00030000, 0x80000000) {    # SECCOMP_RET_TRAP, SECCOMP_RET_KILL_PROCESS
+            unlink $report;
+            my @said = in_child {
+                $SIG{SYS} = sub { };
+                my $before = parent_now();
+                install_program(Seccomp::program([ $number, $returns ]));
+                my $now = parent_now();
+                my $pid = eval { spawn(@plan) };
+                my $error = $@;
+                waitpid $pid, 0 if $pid;
+                ($error, waitpid(-1, POSIX::WNOHANG()), unlike_before($now));
+            };
+            my $title = "$way: " . ($returns == 0x00030000 ? 'a trap' : 'killed') . " at $name";
+            like($said[0], qr/\Aspawn: the child was killed by SIGSYS before it executed the program/, $title);
+            is("@said[1, 2]", '-1 ', "$title: nothing is left");
+            ok(!length(reported() // ''), "$title: no program");
+        }
+    }
+});
+
+done_testing;

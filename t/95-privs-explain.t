@@ -1,0 +1,116 @@
+# privs explain, beside the manual page that it reads; and --help.
+use 5.014;
+use warnings;
+
+use lib 't/lib';
+
+use Linux::Prctl qw(:all);
+use Manual qw(chapter named pages);
+use PrivsTest qw(run privs command written data);
+use Test::More;
+
+my @all = map { lc s/\ACAP_//r } named('head2', chapter('Linux::Prctl::Capabilities', 'EACH CAPABILITY'));
+
+my $data = data((privs(qw(explain --json)))[0]);
+is_deeply([ map { $_->{name} } @$data ], \@all, 'explain --json: all that the manual has');
+is_deeply([ map { $_->{number} } @$data ], [ map { cap_number($_) } @all ], 'explain --json: their numbers');
+is_deeply([ grep { !length $_->{allows} || !length $_->{attacker} || !length $_->{instead} || $_->{since} !~ /\A\d+\.\d/ } @$data ], [],
+    'explain --json: and all there is to say');
+
+my ($list, $err, $status) = privs('explain');
+is("$err$status", '0', 'explain: done');
+is_deeply([ map { /\A *(\d+)  (\w+)/ ? "$1 $2" : () } split /\n/, $list ], [ map { cap_number($_) . " $_" } @all ],
+    'explain: a list');
+
+for my $name (@all[ 0, 7, -1 ]) {
+    my ($text) = privs('explain', $name);
+    like($text, qr/\A$name, capability @{[ cap_number($name) ]}, since Linux \d[\d.]*(?:; this kernel does not have it)?\n\n  Allows: .*\n  An attacker: .*\n  Instead: /s,
+        "explain $name");
+    is((privs('explain', $_))[0], $text, "explain $_: the same") for "CAP_\U$name", cap_number($name);
+    my ($one) = grep { $_->{name} eq $name } @$data;
+    my $words = join ' ', split ' ', $text;
+    like($words, qr/\Q$one->{$_}\E/, "explain $name: $_") for qw(allows attacker instead);
+}
+like((privs(qw(explain noroot)))[0], qr/\Anoroot, a securebit\n\n  \S/, 'explain noroot: a securebit');
+is((privs(qw(explain SECBIT_NOROOT_LOCKED)))[0], (privs(qw(explain noroot)))[0], 'explain: by any of its names');
+{
+    local $ENV{COLUMNS} = 60;
+    cmp_ok((sort { $b <=> $a } map { length } split /\n/, (privs('explain', $_))[0])[0], '<=', 60, "explain $_: 60 columns")
+        for 'chown', 'sys_admin';
+}
+my ($out, $complaint, $misuse) = privs(qw(explain bogus));
+is("$out$misuse", '2', 'explain bogus: 2');
+is($complaint, qq{privs explain: There is no capability bogus; "privs explain" lists those that there are.\n}, 'explain bogus: a sentence');
+($out, $complaint, $status) = privs(qw(explain 63 chown));
+is($status, 1, 'explain of one that the manual does not know: 1');
+like($out, qr/\Achown, /, 'explain: and the rest of the work is done');
+
+# ---- help ----
+
+my ($help) = privs('--help');
+my @commands = $help =~ /^ +privs \[?([a-z]+)/mg;
+cmp_ok(scalar @commands, '>=', 6, 'help: the commands');
+is((privs('-h'))[0], $help, 'help: -h');
+is((privs('help'))[0], $help, 'help: the command help');
+for my $command (@commands) {
+    my ($text, $err, $status) = privs($command, '--help');
+    is("$err$status", '0', "help: $command");
+    like($text, qr/\Aprivs $command\b.*\n\n  [A-Z]/, "help: $command: what it does");
+    cmp_ok((sort { $b <=> $a } map { length } split /\n/, $text)[0], '<=', 80, "help: $command: 80 columns");
+    # Each option is one, and the program knows no other.
+    my %said = map { $_ => 1 } $text =~ /(?<![\w-])--([a-z][a-z-]+)/g;
+    my @unknown = grep { (privs($command, "--$_", '--bogus'))[1] =~ /There is no option --\Q$_\E\./ } keys %said;
+    is_deeply(\@unknown, [], "help: $command: its options are options");
+}
+{
+    require Pod::Checker;
+    my $log = '';
+    open my $to, '>', \$log or die "podchecker: $!\n";
+    Pod::Checker->new(-warnings => 2)->parse_from_file('script/privs', $to);
+    is($log, '', 'podchecker is silent');
+    my %page = map { $_ => 1 } pages();
+    open my $in, '<', 'script/privs' or die "script/privs: $!\n";
+    is_deeply([ grep { !$page{$_} } map { /L<(Linux::[\w:]+)/g } <$in> ], [], 'every link leads somewhere');
+}
+my ($man) = privs('--man');
+like($man, qr/^EXIT STATUS$/m, '--man: all of it');
+is((sort { $b <=> $a } map { length } split /\n/, $man)[0] <= 80, 1, '--man: 80 columns');
+like((privs('--version'))[0], qr/\Aprivs, of Linux::Prctl \Q$Linux::Prctl::VERSION\E\n\z/, '--version');
+
+# ---- the output cannot be written ----
+
+SKIP: {
+    skip 'no /dev/full', 1 if !-w '/dev/full';
+    my (undef, $err, $status) = run('sh', '-c', '"$@" >/dev/full', 'sh', command('explain'));
+    like("$status $err", qr/\A2 privs explain: The output could not be written: .*\n\z/, 'a full disk is heard');
+}
+
+# ---- completion ----
+
+SKIP: {
+    skip 'no bash', 9 if system('bash -c "((BASH_VERSINFO[0] >= 4))" >/dev/null 2>&1') != 0;
+    require File::Temp;
+    my $dir = File::Temp->newdir;
+    chmod 0755, written("$dir/privs", "#!/bin/sh\nexec ", join(' ', map { "'$_'" } command()), ' "$@"', "\n");
+    local $ENV{PATH} = "$dir:$ENV{PATH}";
+    my $completed = sub {
+        my (@words) = @_;
+        my ($out, $err) = run('bash', '-c', '. script/privs.bash-completion; COMP_WORDS=("$@"); COMP_CWORD=$(($#-1));'
+            . ' _privs; printf "%s\n" "${COMPREPLY[@]}"', 'bash', 'privs', @words);
+        is($err, '', "completion: @words: no complaint");
+        return [ sort grep { length } split /\n/, $out ];
+    };
+    is_deeply([ grep { !/\A-/ } @{ $completed->('') } ], [ sort @commands ], 'completion: the commands');
+    is_deeply($completed->(qw(ps --t)),                   ['--threads'],             'completion: an option');
+    is_deeply($completed->(qw(ps --with = net_b)),        [qw(net_bind_service net_broadcast)], 'completion: a capability');
+    is_deeply($completed->(qw(explain setp)),             ['setpcap'],               'completion: and as an argument');
+    is_deeply($completed->('run', '--caps', 'chown,sys_ch'),  ['chown,sys_chroot'],      'completion: in a list');
+    is_deeply($completed->('run', '--bounding-set', '-all,+sys_ch'), ['-all,+sys_chroot'], 'completion: with a sign');
+    is_deeply($completed->(qw(files script/privs.b)),     ['script/privs.bash-completion'], 'completion: a file');
+    my $evil = PrivsTest::waiting(sub { set_name('$(>' . "x$$)") });
+    is_deeply($completed->('show', $evil->{pid}), [ $evil->{pid} ], 'completion: a process');
+    $completed->(qw(show x));
+    ok(!-e "x$evil->{pid}", 'completion: names are not executed');
+}
+
+done_testing;
