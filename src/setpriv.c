@@ -186,8 +186,9 @@ static bool taken_back(const uint32_t before[LP_SLOTS], const uint32_t after[LP_
         if (tried || in_slot(after, id))
             continue;
         outcome->id = id;
-        outcome->error = take_back(id) != -1 ? 0 : errno;
-        if (outcome->error != EPERM && outcome->error != EINVAL)
+        outcome->regained = take_back(id) != -1;
+        outcome->error = outcome->regained ? EPERM : errno;
+        if (outcome->regained || (outcome->error != EPERM && outcome->error != EINVAL))
             return true;
     }
     return false;
@@ -217,6 +218,7 @@ static enum lp_stage verify(const struct lp_plan *plan, const struct lp_buffer *
     const struct lp_creds *target = &plan->target;
     uint64_t kept = target->caps.set[LP_PERMITTED];
 
+    outcome->error = EPERM; /* no call failed, and yet it is not as planned */
     lp_look(buffer, status, target, outcome->reading);
     if (plan->alone && has_other_threads(buffer, status, target, outcome->reading))
         return LP_OTHER_THREADS;

@@ -27,6 +27,7 @@ struct lp_outcome {
     unsigned op;  /* its index */
     unsigned cap; /* which it was about, or LP_CAPS */
     unsigned long id;
+    bool regained; /* it could be taken back */
     struct lp_reading reading[LP_SOURCES]; /* when it failed */
     struct lp_reading left[LP_SOURCES];    /* after everything was given up */
 };

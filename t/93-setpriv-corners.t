@@ -179,6 +179,24 @@ SKIP: {
     like($error, qr/uid 0 was given up, but asking for it gives/, 'each id that was given up, not only the first');
 }
 
+# What no call failed of is told in $! too, and not by what was there before.
+SKIP: {
+    skip "verification: $needs_filter", 3 if $needs_filter;
+    my %filter = (
+        'a pretended setresuid' => [ setresuid => 0 ],
+        'an id that could be taken back' => [ setresuid => 0, 2**32 - 1, 0, 2**32 - 1 ],
+        'a pretended drop' => [ prctl => 0, PR_CAPBSET_DROP ],
+    );
+    for my $name (sort keys %filter) {
+        my $errno = in_child {
+            filter($filter{$name});
+            $! = EIO;
+            died_of(@plan, bounding_set => ['kill']) ? $! + 0 : 'lived';
+        };
+        is($errno, EPERM, "$name: \$! says so");
+    }
+}
+
 # ---- other ids than the four ----
 
 SKIP: {

@@ -67,10 +67,10 @@ static SV *S_failure_text(pTHX_ const struct lp_plan *plan, const struct lp_outc
         text = sv_2mortal(newSVpvf("step 16, verification: %s %lu was given up, but ",
                                    outcome->stage == LP_NOT_GIVEN_UP_UID ? "uid" : "gid",
                                    outcome->id));
-        if (outcome->error)
-            sv_catpvf(text, "asking for it gives: %s", said);
-        else
+        if (outcome->regained)
             sv_catpvs(text, "it could be taken back");
+        else
+            sv_catpvf(text, "asking for it gives: %s", said);
         return text;
     default:
         return sv_2mortal(newSVpvf("step 16, verification: %" SVf,
