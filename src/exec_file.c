@@ -317,7 +317,7 @@ static bool runs_here(uint16_t machine)
 
     if (fd < 0)
         return true; /* nobody can tell */
-    length = read(fd, &own, sizeof own);
+    length = lp_read_fd(fd, &own, sizeof own);
     let_go(fd);
     if (length < (ssize_t)sizeof own.small || own.small.e_machine == machine)
         return true;

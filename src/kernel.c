@@ -163,6 +163,13 @@ int lp_open_proc(const char *path)
     return -1;
 }
 
+ssize_t lp_read_fd(int fd, void *bytes, size_t size)
+{
+    ssize_t length = read(fd, bytes, size);
+
+    return length > 0 && (size_t)length > size ? lp_no_answer() : length;
+}
+
 ssize_t lp_read_file(const char *path, char *text, size_t size)
 {
     size_t length = 0;
@@ -172,7 +179,7 @@ ssize_t lp_read_file(const char *path, char *text, size_t size)
 
     if (fd < 0)
         return -1;
-    while ((bytes = read(fd, text + length, size - 1 - length)) > 0)
+    while ((bytes = lp_read_fd(fd, text + length, size - 1 - length)) > 0)
         length += (size_t)bytes;
     saved = errno;
     (void)close(fd); /* nothing was written: there is nothing it could lose */

@@ -48,6 +48,8 @@ struct lp_answer lp_get_tid_address(void);
 struct lp_answer lp_get_timerslack(void);
 struct lp_answer lp_sched_core_get(unsigned long pid);
 
+/* read(2), whose answer is never more than there is room for. */
+ssize_t lp_read_fd(int fd, void *bytes, size_t size);
 /* Opens a file for reading, if it really is one of /proc. */
 int lp_open_proc(const char *path);
 /* All of a text into a file of /proc, in one call. */

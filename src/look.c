@@ -106,7 +106,7 @@ static ssize_t read_status(int fd, char *text, size_t size)
     if (lseek(fd, 0, SEEK_SET) != 0)
         return -1;
     for (;;) {
-        ssize_t bytes = read(fd, text + length, size - length);
+        ssize_t bytes = lp_read_fd(fd, text + length, size - length);
 
         if (bytes == 0 && length < size)
             break;

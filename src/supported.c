@@ -39,7 +39,7 @@ static bool file_begins(const char *path, char first)
 {
     char begin = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t bytes = fd < 0 ? -1 : read(fd, &begin, 1);
+    ssize_t bytes = fd < 0 ? -1 : lp_read_fd(fd, &begin, 1);
 
     if (fd >= 0)
         (void)close(fd); /* it was only read */

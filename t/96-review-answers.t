@@ -98,4 +98,24 @@ SKIP: {
     like($error, qr/\Asetpriv: the kernel does not tell groups/, 'setpriv: and the message says so');
 }
 
+# ---- reading a file ----
+
+SKIP: {
+    skip no_listener(), 4 if length no_listener();
+    for my $bytes (70_000, 2**33) {
+
+        # Of what setpriv and after_exec read themselves; perl's own reads are let through.
+        my $answer = sub {
+            my ($call) = @_;
+            my $path = readlink "/proc/$call->{pid}/fd/$call->{args}[0]";
+            return ($path // '') =~ m{\A/proc/.*(?:/status|_map)\z} ? { value => $bytes } : undef;
+        };
+        my ($calls, $error) = supervised([0], $answer, sub {
+            eval { setpriv(no_new_privs => 1, inh_caps => []); 1 } ? '' : $@;
+        });
+        like($error, qr/\Asetpriv: /, "setpriv: a read of $bytes bytes into less room is no answer");
+        ok(scalar(grep { $_->{args}[2] } @$calls), '... it was asked for');
+    }
+}
+
 done_testing;
