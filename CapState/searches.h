@@ -88,9 +88,13 @@ static bool S_search_options(pTHX_ CV *cv, SV *sv, struct search_options *option
     (void)hv_iterinit(hash);
     while ((entry = hv_iternext(hash))) {
         STRLEN length;
-        const char *name = HePV(entry, length);
+        const char *key = HePV(entry, length);
+        SV *value = hv_iterval(hash, entry);
+        const char *name = SvPVX(sv_2mortal(newSVpvn(key, length)));
 
-        search_option(cv, strlen(name) == length ? name : "", hv_iterval(hash, entry), options);
+        /* Both stay, should code that gives a value empty the hash. */
+        sv_2mortal(SvREFCNT_inc(value));
+        search_option(cv, strlen(name) == length ? name : "", value, options);
     }
     return true;
 }

@@ -214,7 +214,16 @@ static bool S_ptracer_option(pTHX_ const struct options *options, unsigned long 
     return true;
 }
 
-/* The bytes of a file, given by its handle or as { file => $path }. */
+#define INSTRUCTION_BYTES 8 /* struct sock_filter */
+#define MOST_INSTRUCTIONS 4096
+
+static void close_input(pTHX_ void *in)
+{
+    (void)PerlIO_close((PerlIO *)in); /* it was only read */
+}
+
+/* The bytes of a file, given by its handle or as { file => $path }; no more than a bit beyond
+ * what a filter may have. */
 #define file_bytes(options, option, value) S_file_bytes(aTHX_ options, option, value)
 static SV *S_file_bytes(pTHX_ const struct options *options, enum option option, SV *value)
 {
@@ -241,22 +250,17 @@ static SV *S_file_bytes(pTHX_ const struct options *options, enum option option,
             bad_plan(options, EBADF, "%s: the handle is not that of an open file",
                      option_table[option].name);
     }
-    while ((got = PerlIO_read(in, block, sizeof block)) > 0)
-        sv_catpvn(bytes, block, (STRLEN)got);
-    if (got < 0 || PerlIO_error(in)) {
-        const int error = errno;
-
-        if (path)
-            (void)PerlIO_close(in); /* it was only read */
-        bad_plan(options, error, "%s: %s", option_table[option].name, Strerror(error));
-    }
+    ENTER;
     if (path)
-        (void)PerlIO_close(in);
+        SAVEDESTRUCTOR_X(close_input, in); /* also when the handler of a signal dies */
+    while ((got = PerlIO_read(in, block, sizeof block)) > 0
+           && SvCUR(bytes) <= MOST_INSTRUCTIONS * INSTRUCTION_BYTES)
+        sv_catpvn(bytes, block, (STRLEN)got);
+    if (got < 0 || PerlIO_error(in))
+        bad_plan(options, errno, "%s: %s", option_table[option].name, Strerror(errno));
+    LEAVE;
     return bytes;
 }
-
-#define INSTRUCTION_BYTES 8 /* struct sock_filter */
-#define MOST_INSTRUCTIONS 4096
 
 /* A program of seccomp(2): packed instructions, or the file that has them. */
 #define filter_option(options, instructions) S_filter_option(aTHX_ options, instructions)

@@ -126,6 +126,13 @@ sub _refused {
     _die("$what: $!" . (defined $why ? " ($why)" : ''), $errno);
 }
 
+# What code gives, or undef if it dies; which is nothing to the program's own $@ and handler.
+sub _try {
+    my ($code) = @_;
+    local ($@, $SIG{__DIE__});
+    return scalar eval { $code->() };
+}
+
 sub _check_pid {
     my ($function, $what, $pid) = @_;
     return if defined $pid && $pid =~ /\A[1-9][0-9]{0,9}\z/ && $pid <= $MOST_PID;
@@ -581,7 +588,7 @@ sub _file {
     my ($file) = @_;
     _die('after_exec: file is undef') if !defined $file;
     if (ref $file || ref \$file eq 'GLOB') {
-        my $fd = eval { fileno $file };
+        my $fd = _try(sub { fileno $file });
         _die('after_exec: file is not an open handle', EBADF) if !defined $fd || $fd < 0;
         return (undef, $fd, "handle $fd");
     }
@@ -871,7 +878,7 @@ sub _terms {
 sub why {
     my ($self, $cap) = @_;
     _die('Usage: $status->why(capability)') if !ref $self || @_ != 2;
-    my $number = eval { Linux::Prctl::cap_number($cap) };
+    my $number = _try(sub { Linux::Prctl::cap_number($cap) });
     my $shown = defined $cap ? '"' . _printable("$cap") . '"' : 'undef';
     _die("why: $shown is not a capability") if !defined $number;
     my $errno = $! + 0;

@@ -1,0 +1,105 @@
+# Arguments that act while they are read, and what is left behind by those that are refused.
+use 5.014;
+use warnings;
+
+use lib 't/lib';
+use Errno qw(EINVAL);
+use File::Temp ();
+use POSIX ();
+use Test::More;
+
+use TestChild ();    # the open descriptors are seen in /proc
+
+use Linux::Prctl qw(setpriv);
+use Linux::Prctl::FileCaps;
+use Linux::Prctl::Status;
+
+my $dir = File::Temp->newdir;
+
+{
+    package Emptying;
+    sub TIESCALAR { my ($class, $hash) = @_; return bless { hash => $hash }, $class }
+
+    # What was freed is taken at once for something else.
+    sub FETCH {
+        my ($self) = @_;
+        %{ $self->{hash} } = ();
+        $self->{other} = [ map { +{ "$_" . 'x' x 10 => 1 } } 1 .. 20 ];
+        return 1;
+    }
+}
+
+# ---- find: options that empty their hash ----
+
+for my $option (qw(set_id follow one_file_system)) {
+    my @errors;
+    for (1 .. 20) {
+        my %options = ($option => 0, found => undef, error => undef);
+        tie $options{$option}, 'Emptying', \%options;
+        eval { Linux::Prctl::FileCaps->find("$dir", \%options); 1 } or push @errors, $@;
+    }
+    is_deeply(\@errors, [], "find: $option empties the hash that it is in");
+}
+
+# ---- setpriv: the file of a filter ----
+
+sub descriptors {
+    opendir my $open, '/proc/self/fd' or die "/proc/self/fd: $!\n";
+    return scalar grep { /\A[0-9]+\z/ } readdir $open;
+}
+
+{
+    my $fifo = "$dir/fifo";
+    POSIX::mkfifo($fifo, 0600) or die "$fifo: $!\n";
+    open my $keep, '+<', $fifo or die "$fifo: $!\n";    # nobody writes, and there is no end
+    my $before = descriptors();
+    local $SIG{ALRM} = sub { die "alarm\n" };
+    for (1 .. 2) {
+        alarm 1;
+        eval { setpriv(no_new_privs => 1, seccomp_filter => { file => $fifo }, dry_run => 1) };
+        alarm 0;
+        is($@, "alarm\n", 'setpriv: reading a filter is interrupted by a handler that dies');
+    }
+    is(descriptors(), $before, 'setpriv: and the file is closed');
+}
+
+# A file without an end, and one that is only just too long.
+for my $length (undef, 8 * 4096 + 8) {
+    my $file = '/dev/zero';
+    if ($length) {
+        $file = "$dir/filter";
+        open my $out, '>', $file or die "$file: $!\n";
+        print {$out} "\0" x $length;
+        close $out;
+    }
+    my $lived = eval {
+        local $SIG{ALRM} = sub { die "it went on reading\n" };
+        alarm 5;
+        setpriv(no_new_privs => 1, seccomp_filter => { file => $file }, dry_run => 1);
+    };
+    my $errno = $! + 0;
+    alarm 0;
+    ok(!$lived, "setpriv: a filter of " . ($length // 'endless') . ' bytes');
+    like($@, qr/\Asetpriv: seccomp_filter of \d+ bytes is not 1 to 4096 instructions/,
+        'setpriv: it is too long');
+    is($errno, EINVAL, 'setpriv: and $!');
+}
+
+# ---- status: what is tried inside is no business of the program ----
+
+{
+    my $status = Linux::Prctl::Status->current;
+    my @heard;
+    local $SIG{__DIE__} = sub { push @heard, $_[0] };
+    local $@ = "mine\n";
+    $status->why('kill');
+    is($@, "mine\n", 'why: $@ stays');
+    open my $handle, '<', $^X or die "$^X: $!\n";
+    $status->after_exec($handle);
+    is($@, "mine\n", 'after_exec of a handle: $@ stays');
+    eval { $status->why('bogus') };
+    like($@, qr/\Awhy: "bogus" is not a capability/, 'why: an unknown one');
+    is_deeply(\@heard, [$@], 'why: and the handler hears of that alone');
+}
+
+done_testing;
