@@ -2,6 +2,15 @@ MODULE = Linux::Prctl    PACKAGE = Linux::Prctl::Status
 
 # ---- for Linux::Prctl::Status alone ----
 
+# A file of /proc.
+
+SV *
+_read_proc(const char *path)
+    CODE:
+        RETVAL = SvREFCNT_inc(read_proc(path));
+    OUTPUT:
+        RETVAL
+
 # What a process would be after it executed a file: by path, or by descriptor.
 
 SV *

@@ -2,7 +2,6 @@ use 5.014;
 use warnings;
 no warnings 'portable';    # masks of 64 bits
 
-use Cwd qw(abs_path);
 use File::Copy qw(copy);
 use File::Temp;
 use IO::Socket::INET;
@@ -13,6 +12,7 @@ use Test::More;
 
 use lib 't/lib';
 use Manual qw(paragraphs);
+use ReadableLib qw(use_readable_lib);
 use TestChild qw(proc_status);
 
 # Each program of the cookbook is run for what it promises: "=for program NAME" stands
@@ -41,16 +41,7 @@ for my $name (keys %program) {
     close $out or die "$dir/$name: $!\n";
 }
 
-# The module where any user can read it, as if it were installed.
-my @libs;
-for my $lib (grep { !ref && m{\bblib\b} && -d } @INC) {
-    my $copy = "$dir/lib";
-    $copy .= 'x' while -e $copy;
-    system('cp', '-r', abs_path($lib), $copy) == 0 or die "cp: $?\n";
-    system('chmod', '-R', 'a+rX', $copy) == 0 or die "chmod: $?\n";
-    push @libs, $copy;
-}
-$ENV{PERL5LIB} = join ':', @libs;    # and no directory that only some may read
+use_readable_lib();
 
 my %ran;
 

@@ -501,19 +501,17 @@ END
 {
     my @perl = ($^X, map { "-I$_" } grep { !ref } @INC);
     my $code = <<'END';
-        my $handler;
-        BEGIN {
-            *CORE::GLOBAL::sysread = sub (*\$$;$) {
-                my ($file, $text, $count, $offset) = @_;
-                my $got = CORE::sysread $file, $$text, $count, $offset // 0;
-                my $now = $handler;
-                undef $handler;
-                $now->() if $now;
-                return $got;
-            };
-        }
         use Linux::Prctl::Status;
-        my $other;
+        my ($handler, $other);
+        my $read = \&Linux::Prctl::Status::_read_proc;
+        no warnings 'redefine';
+        *Linux::Prctl::Status::_read_proc = sub {
+            my $text = $read->(@_);
+            my $now = $handler;
+            undef $handler;
+            $now->() if $now;
+            return $text;
+        };
         $handler = sub { $other = Linux::Prctl::Status->of(getppid) };
         my $me = Linux::Prctl::Status->of($$);
         print join ' ', map { $_->pid } $me, $other;

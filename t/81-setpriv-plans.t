@@ -157,7 +157,7 @@ root_shape container_root => sub {
 };
 
 root_shape restricted_root => sub {
-    like(died(restricted_root => undef, @user, clear_groups => 1), qr/step 3, setresgid\(.* refused: setgid is not effective/,
+    like(died(restricted_root => undef, @user, keep_groups => 1), qr/step 3, setresgid\(.* refused: setgid is not effective/,
         'restricted root: no setgid, no gid');
     like(died(restricted_root => sub { }, groups => [ 12, 13 ]), qr/step 2, setgroups\(.* refused: setgid is not effective/,
         'restricted root: no setgid, no groups');

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char *const exec_rules[] = {
     [LP_EXEC_DONE] = "done", [LP_EXEC_NOT_A_FILE] = "not_a_file",
@@ -240,6 +241,36 @@ static SV *S_new_exec(pTHX_ const struct lp_exec_result *result,
     give(hash, "program", new_program(chain));
     give_creds(hash, &result->creds);
     return newRV_noinc((SV *)hash);
+}
+
+/* ---- files of /proc ---- */
+
+/* The kernel makes the whole of a status for one read; more are for very many groups. */
+#define PROC_BLOCK 65536
+
+/* A file that really is one of /proc, behind a newline; undef and errno where there is none. */
+#define read_proc(path) S_read_proc(aTHX_ path)
+static SV *S_read_proc(pTHX_ const char *path)
+{
+    SV *text = sv_2mortal(newSVpvn("\n", 1));
+    ssize_t bytes;
+    int saved;
+    int fd = lp_open_proc(path);
+
+    if (fd < 0)
+        return &PL_sv_undef;
+    do {
+        char *room = SvGROW(text, SvCUR(text) + PROC_BLOCK + 1) + SvCUR(text);
+
+        bytes = read(fd, room, PROC_BLOCK);
+        if (bytes > 0)
+            SvCUR_set(text, SvCUR(text) + (STRLEN)bytes);
+    } while (bytes == PROC_BLOCK);
+    saved = errno;
+    (void)close(fd); /* it was only read */
+    errno = saved;
+    *SvEND(text) = '\0';
+    return bytes < 0 ? &PL_sv_undef : text;
 }
 
 /* ---- the entries ---- */

@@ -133,19 +133,10 @@ sub _check_pid {
     _die("$function: $what $shown is not a whole number from 1 to $MOST_PID");
 }
 
-# The kernel makes the whole of it for one read; more are for very many groups.
-# Nothing here is shared: a signal handler of the program may read in the middle of it.
-my $BLOCK = 65_536;
-
+# In a changed root directory, /proc may be anything: a fifo, or what somebody wrote there.
 sub _read {
     my ($path) = @_;
-    my $text = "\n";
-    open my $in, '<:raw', $path or return;
-    while (1) {
-        my $got = sysread $in, $text, $BLOCK, length $text;
-        return if !defined $got;
-        last if $got < $BLOCK;
-    }
+    my $text = _read_proc($path) // return;
     return \$text;
 }
 
@@ -155,7 +146,7 @@ sub _lost {
     my ($pid) = $number =~ /\A([0-9]+)\z/;    # untainted: kill(2) sends nothing here
     _refused($what, $errno, '/proc hides it') if $errno == EACCES || $errno == EPERM;
     _refused($what, $errno) if $errno != ENOENT && $errno != ESRCH;
-    _refused($what, ENOENT, '/proc is not mounted') if !-e '/proc/self';
+    _refused($what, ENOENT, '/proc is not mounted') if !_read('/proc/self/status');
     _refused($what, EACCES, '/proc hides it')
         if !-e "/proc/$pid" && (kill(0, $pid) || $! == EPERM);
     _refused($what, ESRCH);
