@@ -1,0 +1,151 @@
+/* What xt/fuzz feeds with bytes: one parser a program, chosen by its name. What was read is
+ * written and read again where it can be, and must be the same. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(FUZZ_status)
+#include "../src/look.c"
+#else
+#include "../src/lp.h"
+#endif
+#include "../src/attribute.h"
+#include "../src/userns.h"
+#ifdef FUZZ_text
+#include "../CapState/text.h"
+#endif
+
+#define MUST(condition)                                                             \
+    do {                                                                            \
+        if (!(condition)) {                                                         \
+            fprintf(stderr, "not true: %s\n", #condition);                          \
+            abort();                                                                \
+        }                                                                           \
+    } while (0)
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+/* With a zero behind it, in memory of just that size. */
+#if !defined(FUZZ_attribute) && !defined(FUZZ_names)
+static char *text_of(const uint8_t *bytes, size_t size)
+{
+    char *text = malloc(size + 1);
+
+    MUST(text);
+    memcpy(text, bytes, size);
+    text[size] = '\0';
+    return text;
+}
+#endif
+
+#if defined(FUZZ_attribute)
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    struct lp_file_caps caps, again;
+    struct lp_malformation why;
+    unsigned char written[LP_ATTRIBUTE_BYTES];
+    size_t length;
+
+    if (lp_file_caps_from_attribute(bytes, size, &caps, &why) != 0) {
+        MUST(why.what != LP_WELL_FORMED);
+        return 0;
+    }
+    length = lp_file_caps_to_attribute(&caps, written);
+    MUST(length <= sizeof written);
+    MUST(lp_file_caps_from_attribute(written, length, &again, &why) == 0);
+    MUST(lp_same_file_caps(&caps, &again));
+    return 0;
+}
+
+#elif defined(FUZZ_text)
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    char *text = text_of(bytes, size);
+    struct lp_file_caps file;
+    struct lp_caps caps, again;
+    struct lp_fault fault;
+
+    memset(&file, 0, sizeof file);
+    memset(&fault, 0, sizeof fault);
+    if (lp_caps_from_text(text, &caps, &fault) == 0) {
+        char *written = lp_caps_to_text(&caps);
+
+        MUST(written);
+        MUST(lp_caps_from_text(written, &again, &fault) == 0);
+        MUST(lp_same_caps(&caps, &again));
+        lp_free_text(written);
+    } else {
+        MUST(!fault.at || (fault.at >= text && fault.at + fault.length <= text + size));
+    }
+    memset(&fault, 0, sizeof fault);
+    if (lp_file_caps_from_text(text, &file, &fault) == 0) {
+        char *written = lp_file_caps_to_text(&file);
+
+        MUST(written);
+        lp_free_text(written);
+    } else {
+        MUST(!fault.at || (fault.at >= text && fault.at + fault.length <= text + size));
+    }
+    free(text);
+    return 0;
+}
+
+#elif defined(FUZZ_status)
+
+#define GROUPS 5
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    struct lp_reading reading = {.there = true};
+    struct lp_buffer buffer = {.groups = GROUPS, .size = size + 1, .text = text_of(bytes, size)};
+
+    buffer.ids[LP_PROC] = malloc(GROUPS * sizeof(gid_t));
+    MUST(buffer.ids[LP_PROC]);
+    know_nothing(&reading.creds);
+    (void)parse_status(&buffer, &reading);
+    MUST(!reading.creds.groups.ids || reading.creds.groups.count <= GROUPS);
+    (void)lp_unknown_fields(&reading.creds);
+    free(buffer.ids[LP_PROC]);
+    free(buffer.text);
+    return 0;
+}
+
+#elif defined(FUZZ_map)
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    static struct lp_map map;
+    char *text = text_of(bytes, size);
+
+    if (size < sizeof map.text) {
+        memcpy(map.text, text, size + 1);
+        (void)lp_in_map(&map, 0);
+        (void)lp_in_map(&map, UINT32_MAX);
+        (void)lp_maps_all(&map);
+    }
+    free(text);
+    return 0;
+}
+
+#elif defined(FUZZ_names)
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    const char *text = (const char *)bytes; /* no zero behind it */
+    unsigned long number;
+    int cap = lp_cap_number(text, size);
+    int bit = lp_securebit_number(text, size);
+
+    MUST(cap >= -1 && cap < LP_CAPS);
+    MUST(bit >= -1 && bit < LP_SECUREBITS);
+    if (cap >= 0 && lp_cap_name((unsigned)cap))
+        MUST(lp_cap_number(lp_cap_name((unsigned)cap), strlen(lp_cap_name((unsigned)cap))) == cap);
+    if (lp_decimal(text, size, 4294967294UL, &number))
+        MUST(number <= 4294967294UL);
+    (void)lp_same_word("all", text, size);
+    return 0;
+}
+
+#endif
