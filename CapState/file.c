@@ -123,10 +123,14 @@ static int get_attribute(const struct opened *opened, struct lp_file_caps *caps,
 {
     unsigned char bytes[LP_ATTRIBUTE_ROOM];
     int saved = errno;
-    ssize_t length = opened->ours ? getxattr(opened->name, LP_ATTRIBUTE, bytes, sizeof bytes)
-                                  : fgetxattr(opened->fd, LP_ATTRIBUTE, bytes, sizeof bytes);
-    int found = lp_file_read(length, bytes, caps, failure);
+    ssize_t length;
+    int found;
 
+    lp_before_getxattr(bytes, sizeof bytes);
+    length = opened->ours ? getxattr(opened->name, LP_ATTRIBUTE, bytes, sizeof bytes)
+                          : fgetxattr(opened->fd, LP_ATTRIBUTE, bytes, sizeof bytes);
+    length = lp_after_getxattr(length, bytes, sizeof bytes);
+    found = lp_file_read(length, bytes, caps, failure);
     if (found == 0)
         errno = saved;
     return found;
@@ -139,8 +143,8 @@ static int set_attribute(const struct opened *opened, struct lp_file_caps *caps,
     size_t length = lp_file_caps_to_attribute(caps, bytes);
     int found;
 
-    if ((opened->ours ? setxattr(opened->name, LP_ATTRIBUTE, bytes, length, 0)
-                      : fsetxattr(opened->fd, LP_ATTRIBUTE, bytes, length, 0)) != 0)
+    if (lp_done(opened->ours ? setxattr(opened->name, LP_ATTRIBUTE, bytes, length, 0)
+                             : fsetxattr(opened->fd, LP_ATTRIBUTE, bytes, length, 0)) != 0)
         return trouble(failure, errno == EINVAL && caps->rootid ? LP_FILE_NO_SUCH_ROOT
                                                                 : LP_FILE_UNCHANGED);
     found = get_attribute(opened, &failure->found, failure);
@@ -158,8 +162,8 @@ static int remove_attribute(const struct opened *opened, struct lp_file_caps *le
 {
     int saved = errno;
 
-    if ((opened->ours ? removexattr(opened->name, LP_ATTRIBUTE)
-                      : fremovexattr(opened->fd, LP_ATTRIBUTE)) != 0) {
+    if (lp_done(opened->ours ? removexattr(opened->name, LP_ATTRIBUTE)
+                             : fremovexattr(opened->fd, LP_ATTRIBUTE)) != 0) {
         if (!has_none())
             return trouble(failure, LP_FILE_UNCHANGED);
         errno = saved;

@@ -40,7 +40,8 @@ struct lp_file_failure {
 #define LP_DESCRIPTORS "/proc/thread-self/fd"
 bool lp_has_proc(void);
 
-/* What getxattr(2) answered, which was given room for this much: as lp_file_get. */
+/* What getxattr(2) answered between lp_before_getxattr and lp_after_getxattr: as
+ * lp_file_get. */
 #define LP_ATTRIBUTE_ROOM 256
 int lp_file_read(ssize_t length, const unsigned char *bytes, struct lp_file_caps *caps,
                  struct lp_file_failure *failure);

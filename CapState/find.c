@@ -168,10 +168,13 @@ static enum lp_find_event examine(struct lp_find *find, int fd, const char *name
                                   struct lp_found *found)
 {
     unsigned char bytes[LP_ATTRIBUTE_ROOM];
-    ssize_t length = (find->by_name ? getxattr_by_name : getxattr_at)(fd, name, follow, bytes,
-                                                                      sizeof bytes);
+    ssize_t length;
     int has_caps;
 
+    lp_before_getxattr(bytes, sizeof bytes);
+    length = (find->by_name ? getxattr_by_name : getxattr_at)(fd, name, follow, bytes,
+                                                              sizeof bytes);
+    length = lp_after_getxattr(length, bytes, sizeof bytes);
     if (length < 0 && vanished())
         return LP_FIND_PAUSE;
     has_caps = lp_file_read(length, bytes, &found->caps, &found->failure);

@@ -20,6 +20,12 @@ struct lp_file_caps {
 
 #define LP_MOST_ROOTID 0xfffffffeU
 
+/* Around getxattr(2), for any attribute: what has to be in the buffer before, and what the
+ * answer says. That is a length; or -1 and errno, also where no kernel answers like that: more
+ * bytes than there was room for, or none where there should be some. */
+void lp_before_getxattr(void *bytes, size_t size);
+ssize_t lp_after_getxattr(ssize_t length, const void *bytes, size_t size);
+
 bool lp_same_caps(const struct lp_caps *a, const struct lp_caps *b);
 bool lp_same_file_caps(const struct lp_file_caps *a, const struct lp_file_caps *b);
 

@@ -112,15 +112,17 @@ static void look_at_owner(const struct lp_exec_view *view, struct lp_exec_chain 
 static ssize_t attribute(int fd, const char *path, const char *name, void *bytes, size_t size)
 {
     char link[64];
-    ssize_t length = fgetxattr(fd, name, bytes, size);
+    ssize_t length;
 
-    if (length >= 0 || errno != EBADF)
-        return length;
-    (void)snprintf(link, sizeof link, "/proc/thread-self/fd/%d", fd);
-    length = getxattr(link, name, bytes, size);
-    if (length < 0 && errno == ENOENT && *path) /* no /proc */
-        length = getxattr(path, name, bytes, size);
-    return length;
+    lp_before_getxattr(bytes, size);
+    length = fgetxattr(fd, name, bytes, size);
+    if (length == -1 && errno == EBADF) {
+        (void)snprintf(link, sizeof link, "/proc/thread-self/fd/%d", fd);
+        length = getxattr(link, name, bytes, size);
+        if (length == -1 && errno == ENOENT && *path) /* no /proc */
+            length = getxattr(path, name, bytes, size);
+    }
+    return lp_after_getxattr(length, bytes, size);
 }
 
 /* The attributes are little-endian. */
@@ -170,6 +172,11 @@ static uint64_t known_caps(void)
     return cap == LP_CAPS ? ~UINT64_C(0) : LP_BIT(cap) - 1;
 }
 
+static bool has_none(void)
+{
+    return errno == ENODATA || errno == EOPNOTSUPP;
+}
+
 static int look_at_caps(int fd, const char *path, const struct lp_exec_view *view,
                         struct lp_exec_file *file)
 {
@@ -182,7 +189,7 @@ static int look_at_caps(int fd, const char *path, const struct lp_exec_view *vie
         file->has_caps = true; /* of a root that has no number here */
     else if (errno == EINVAL)
         file->attribute_error = EINVAL;
-    else if (errno != ENODATA && errno != EOPNOTSUPP)
+    else if (!has_none())
         return -1;
     file->permitted &= known_caps();
     file->inheritable &= known_caps();
@@ -190,7 +197,7 @@ static int look_at_caps(int fd, const char *path, const struct lp_exec_view *vie
 }
 
 /* A version, and eight bytes an entry. */
-static void look_at_acl(int fd, const char *path, struct lp_exec_file *file)
+static int look_at_acl(int fd, const char *path, struct lp_exec_file *file)
 {
     unsigned char bytes[4 + 8 * LP_EXEC_ACL];
     ssize_t length = attribute(fd, path, "system.posix_acl_access", bytes, sizeof bytes);
@@ -202,6 +209,7 @@ static void look_at_acl(int fd, const char *path, struct lp_exec_file *file)
         entry->perm = (uint16_t)(bytes[at + 2] | bytes[at + 3] << 8);
         entry->id = word(bytes + at + 4);
     }
+    return length >= 0 || has_none() ? 0 : -1;
 }
 
 /* ---- one file ---- */
@@ -221,7 +229,8 @@ static int look_at_file(int fd, const char *path, const struct lp_exec_view *vie
     file->nosuid = mount.f_flag & ST_NOSUID;
     file->noexec = mount.f_flag & ST_NOEXEC;
     look_at_owner(view, chain, file);
-    look_at_acl(fd, path, file);
+    if (look_at_acl(fd, path, file) != 0)
+        return -1;
     return S_ISREG(stat.st_mode) ? look_at_caps(fd, path, view, file) : 0;
 }
 

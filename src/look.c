@@ -56,7 +56,7 @@ static void ask_getters(const struct lp_buffer *buffer, struct lp_creds *creds)
                   &creds->gid[LP_SAVED_ID]) == 0)
         creds->gid[LP_FS_ID] = lp_getfsgid();
     count = getgroups((int)buffer->groups, buffer->ids[LP_GETTERS]);
-    if (count >= 0)
+    if (count >= 0 && (size_t)count <= buffer->groups) /* else no kernel's answer */
         set_groups(creds, buffer->ids[LP_GETTERS], (size_t)count);
     if (lp_read_sets(&sets) == 0) {
         creds->caps = sets.caps;

@@ -103,6 +103,26 @@ each_way(sub {
     is($said[1], 0, "$way: ... and with one, it goes on");
 });
 
+# ---- memory ----
+
+each_way(sub {
+    my ($way) = @_;
+    my ($before, $after) = in_child {
+        my $rounds = sub {
+            for (1 .. $_[0]) {
+                waitpid spawn(command => [$true], no_new_privs => 1), 0;
+                eval { spawn(command => ["$dir/none"]) };
+                eval { spawn(command => [$true], env => { A => undef }) };
+            }
+            my %status = proc_status('/proc/self/status');
+            $status{VmSize};
+        };
+        $rounds->(20);
+        map { $rounds->(100) } 1 .. 2;
+    };
+    is($after, $before, "$way: no memory is lost");
+});
+
 # ---- a child that is killed, at several places ----
 
 # The spawning process is our child; what it starts is not.

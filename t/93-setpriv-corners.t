@@ -142,6 +142,15 @@ SKIP: {
     is(scalar @kept, 0, '... while uid 0 is there, and nothing was to be kept');
 }
 
+SKIP: {
+    skip "a refused capset: $needs_filter", 2 if $needs_filter;
+    my ($error, $truth) = behind([ [ capset => EPERM ] ], sub { raw_caps(([ 5, 6, 7, 8 ]) x 2, [5]) },
+        @plan, ambient_caps => ['kill']);
+    like($error, qr/step 7, set_keepcaps\(1\): Operation not permitted/,
+        'before anything is kept, capset is seen to work');
+    is_deeply([ @{$truth}{qw(uid permitted)} ], [ [ (1001) x 4 ], $none ], '... for it could not be given up');
+}
+
 # ---- what was given up is asked for again ----
 
 SKIP: {
@@ -160,6 +169,14 @@ SKIP: {
         ($error) = behind([ [ $call => EINVAL, $same, 0, $same ] ], undef, @plan);
         is($error, '', "$call answers EINVAL: it cannot come back");
     }
+}
+
+SKIP: {
+    skip "verification: $needs_filter", 1 if $needs_filter;
+    my $same = 2**32 - 1;
+    my ($error) = behind([ [ setresuid => EAGAIN, $same, 0, $same ] ], sub { raw_ids(uid => 1001, 0, 0) },
+        reuid => 1002, regid => 1002, clear_groups => 1);
+    like($error, qr/uid 0 was given up, but asking for it gives/, 'each id that was given up, not only the first');
 }
 
 # ---- other ids than the four ----
@@ -250,6 +267,50 @@ SKIP: {
     ($error) = behind([ [ prctl => EPERM, PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_KILL ] ], undef,
         @plan, ambient_caps => [qw(chown kill)]);
     like($error, qr/step 10, cap_ambient_raise\(.*\), kill: Operation not permitted/, '... and so does a refused raise');
+}
+
+# Who asks in vain says of what.
+SKIP: {
+    skip "filters: $needs_filter", 9 if $needs_filter;
+    my @asked = (
+        [ 118 => 'uid' ], [ 120 => 'gid' ], [ 115 => 'groups' ], [ capget => 'effective' ],
+        [ prctl => 'no_new_privs', PR_GET_NO_NEW_PRIVS ], [ prctl => 'pdeathsig', PR_GET_PDEATHSIG ],
+    );
+    for my $case (@asked) {
+        my ($call, $field, @arguments) = @$case;
+        my ($error) = behind([ [ $call => EPERM, @arguments ] ], undef, @plan);
+        like($error, qr/\Asetpriv: the kernel does not tell .*\b$field\b/, "the kernel does not tell $field");
+    }
+    my ($error) = behind([ [ prctl => 0, PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET ] ], sub { ambient_raise(5) }, @plan);
+    like($error, qr/disagree about ambient/, 'a filter that hides what is ambient');
+    ($error) = behind([ [ prctl => 0, PR_GET_NO_NEW_PRIVS ] ], sub { raw_prctl(38, 1) }, @plan);
+    like($error, qr/disagree about no_new_privs/, '... and no_new_privs');
+    ($error) = in_child {
+        filter([ prctl => EPERM, PR_SET_SECUREBITS ]);
+        eval { Linux::Prctl::securebits()->add('exec_restrict_file') };
+        $@;
+    };
+    like($error, qr/this kernel may not know exec_restrict_file|\A\z/, 'a bit that is refused to one with setpcap may be unknown');
+}
+
+# What is asked of prctl(2) has zeros behind it.
+SKIP: {
+    skip "filters: $needs_listener", 2 if $needs_listener;
+    my $allow = pack 'S C C L', 0x06, 0, 0, 0x7fff0000;
+    my ($calls, $error) = supervised(['prctl'], sub { return }, sub {
+        raw_prctl(8, 1);
+        Linux::Prctl::securebits()->add('no_setuid_fixup');
+        Linux::Prctl::securebits()->drop('no_setuid_fixup');
+        died_of(@plan, bounding_set => ['kill'], ambient_caps => ['kill'], securebits => ['noroot'], no_new_privs => 1,
+            pdeathsig => 'TERM', seccomp_filter => $allow);
+    });
+    is($error, '', 'zeros: the plan goes through');
+    my %used = (PR_CAP_AMBIENT, 2, PR_SET_SECCOMP, 2, PR_GET_SECUREBITS, 0, PR_GET_NO_NEW_PRIVS, 0, PR_GET_SECCOMP, 0);
+    my @more = grep {
+        my ($option, @arguments) = @{ $_->{args} }[ 0 .. 4 ];
+        grep { $_ } @arguments[ ($used{$option} // 1) .. 3 ];
+    } @$calls;
+    is_deeply(\@more, [], 'zeros: behind what each option takes');
 }
 
 # Before Linux 3.17 there is no thread-self.
@@ -424,6 +485,22 @@ SKIP: {
     $error = in_child { died_of(caps => ['chown'], bounding_set => [qw(chown kill)]) };
     like($error, qr/would give back kill/, '... and so does the bounding set');
 
+    my $saved = in_child {
+        raw_prctl(24, $_) for 1 .. Linux::Prctl::last_cap();
+        raw_prctl(8, 1);
+        raw_ids(uid => 1001, 1001, 0);
+        died_of(caps => []);
+    };
+    like($saved, qr/uid 0 stays, and seteuid\(0\) and an exec would give back chown:/, 'uid 0 in the saved slot counts');
+
+    # The user with uid 1 is one like all others.
+    ($error, $truth) = in_child {
+        my @all = map { Linux::Prctl::cap_name($_) // $_ } grep { Linux::Prctl::cap_permitted()->has($_) } 0 .. Linux::Prctl::last_cap();
+        (died_of(reuid => 1, regid => 1, clear_groups => 1, caps => \@all), truth());
+    };
+    is($error, '', 'all that is permitted is kept by uid 1');
+    is($truth->{effective}, $truth->{permitted}, '... and effective');
+
     # leaving root
     my $all = in_child { truth()->{permitted} };
     my $expected = in_child { setpriv(ruid => 0, euid => 1001, regid => 1001, clear_groups => 1, dry_run => 1)->{expected} };
@@ -438,6 +515,12 @@ SKIP: {
         is($error, '', "inh_caps, $name: the ambient set follows");
         is($truth->{ambient}, hex_of('chown'), '... to what is inheritable');
     }
+    ($error, $truth) = in_child {
+        ambient_raise(0, 5);
+        (died_of(inh_caps => ['kill'], ambient_caps => '-kill'), truth());
+    };
+    is($error, '', 'inh_caps and a relative ambient_caps: that starts from what is inheritable');
+    is($truth->{ambient}, $none, '... and not from what was ambient');
     ($error, $truth) = in_child { ambient_raise(0, 5); (died_of(caps => ['chown'], no_new_privs => 1), truth()) };
     is($truth->{ambient}, hex_of('chown'), 'caps: the ambient set follows them too');
     $error = in_child { died_of(@plan, caps => ['chown'], ambient_caps => ['kill']) };
@@ -459,6 +542,11 @@ SKIP: {
     };
     is($said->(q{$! = 5; $@ = "mine"; Linux::Prctl::setpriv(keep_groups => 1); print $! + 0, " $@"}), '5 mine',
         'the very first call of a process leaves $! and $@ alone');
+    SKIP: {
+        skip "plans: $needs_root", 1 if $needs_root;
+        is($said->(q{$! = 5; Linux::Prctl::setpriv(reuid => 1001, regid => 1001, clear_groups => 1); print $! + 0}), 5,
+            '... also where it was refused to take ids back');
+    }
     is($said->(q{$! = 5; eval { Linux::Prctl::setpriv(bogus => 1) }; print $! + 0}), EINVAL,
         '... and if it is misuse, $! says so');
     is($said->(q{$! = 5; Linux::Prctl::setpriv(dry_run => 1, no_new_privs => 1); print $! + 0}), 5, '... dry_run leaves it alone');

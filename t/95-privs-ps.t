@@ -18,14 +18,14 @@ sub rows {
     my ($table) = @_;
     my (%row, $pid);
     my ($title, @lines) = split /\n/, $table;
-    my $start = index $title, 'CAPABILITIES';
     for my $line (@lines) {
-        if ($line =~ /\A *([0-9\/]+)  (\S+) +(\S.*?) {2,}(\S.*)/) {
+        # A name that is too long for its column has the line for itself.
+        if ($line =~ /\A *([0-9\/]+)  (\S+) +(\S.*?)(?: {2,}(\S.*))?\z/) {
             $pid = $1;
-            $row{$pid} = [ $2, $3, $4 ];
+            $row{$pid} = [ $2, $3, $4 // '' ];
         }
         else {
-            $row{$pid}[2] .= ' ' . $line =~ s/\A +//r;
+            $row{$pid}[2] .= ($row{$pid}[2] eq '' ? '' : ' ') . $line =~ s/\A +//r;
         }
     }
     return \%row;
@@ -76,27 +76,36 @@ my $with = waiting(sub {
     }
     ok(rows((privs('ps', '--all'))[0])->{ $without->{pid} }, 'ps --all: it is there');
 }
+{
+    my $bare = waiting(sub { cap_permitted->clear });
+    my $row  = rows((privs('ps'))[0])->{ $bare->{pid} };
+    is($row && $row->[2] =~ s/;.*//r, $> ? undef : 'none', 'ps: root is listed without capabilities too');
+}
+SKIP: {
+    skip 'this process does not have most capabilities', 1 if @own < last_cap() - 3;
+    my $most = waiting(sub { cap_permitted->limit(@own[ 2 .. $#own ]) });
+    like(rows((privs('ps'))[0])->{ $most->{pid} }[2], qr/\Aall but $own[0], $own[1]\b/, 'ps: all but');
+}
 
 # Beside getpcaps(8): of all that stand still, the same are listed.
 SKIP: {
     skip 'no getpcaps', 2 if system('which getpcaps >/dev/null 2>&1') != 0;
-    my @listed = map { rows((privs('ps', '-a'))[0]) } 1, 2;
-    my @pids = grep { $listed[1]{$_} && "@{ $listed[0]{$_} }" eq "@{ $listed[1]{$_} }" } keys %{ $listed[0] };
-    my ($theirs) = run('getpcaps', @pids);
+    my $before   = rows((privs('ps', '-a'))[0]);
+    my ($theirs) = run('getpcaps', keys %$before);
+    my $after    = rows((privs('ps', '-a'))[0]);
     my ($compared, @different) = 0;
     for my $line (split /\n/, $theirs) {
         # "1: =ep", and "Capabilities for `1': = ..." from older ones
         my ($pid, $caps) = $line =~ /(\d+)'?:\s*(.*)\z/ or next;
-        my $state = eval { Linux::Prctl::CapState->get_for_pid($pid) } // next;
-        next if $state != Linux::Prctl::CapState->from_text($caps);
+        next if !$after->{$pid} || "@{ $after->{$pid} }" ne "@{ $before->{$pid} }";
         $compared++;
-        my $words = $listed[0]{$pid}[2] =~ s/;.*//r;
-        my $count = () = $state->names('permitted');
+        my $words = $before->{$pid}[2] =~ s/;.*//r;
+        my $count = () = Linux::Prctl::CapState->from_text($caps)->names('permitted');
         my $all   = last_cap() + 1;
         my $but   = $words =~ s/\Aall(?: but )?//;
         my $named = () = $words =~ /\w+/g;
         my $ours  = $words eq 'none' ? 0 : $but ? $all - $named : $named;
-        push @different, "$pid: $caps, and $listed[0]{$pid}[2]" if $ours != $count;
+        push @different, "$pid: $caps, and $before->{$pid}[2]" if $ours != $count;
     }
     cmp_ok($compared, '>=', 2, "compared $compared processes with getpcaps");
     is_deeply(\@different, [], 'ps: which says the same');
@@ -189,6 +198,8 @@ SKIP: {
     is($out, Linux::Prctl::Status->of($without->{pid})->report, 'show PID: the report');
     is((privs($without->{pid}))[0], $out, 'a PID alone: the same');
     is((privs('show', "$name -"))[0], $out, 'show NAME: the same');
+    my $long = waiting(sub { set_name("$name and more") });
+    like((privs('show', "$name and more"))[0], qr/\A$long->{pid} \(/, 'show NAME: as far as the kernel keeps it');
     my ($painted) = privs('show', $without->{pid}, '--color=always');
     isnt($painted, $out, 'show --color: painted');
     is($painted =~ s/\e\[[0-9;]*m//gr, $out, 'show --color: and otherwise the same');
@@ -234,8 +245,8 @@ for my $case (
 # ---- names that are made to deceive ----
 
 {
-    my $forger = waiting(sub { set_name("\e[2J\r\x{9b}\n\xe2\x80\xae") });
-    my $escaped = '\x1b[2J\x0d\x9b\x0a\xe2\x80\xae';
+    my $forger = waiting(sub { set_name("\e[2J\r\x{9b}1m\n\xe2\x80\xae") });
+    my $escaped = '\x1b[2J\x0d\x9b1m\x0a\xe2\x80\xae';
     for my $locale (qw(C C.UTF-8)) {
         local $ENV{LC_ALL} = $locale;
         my ($out) = privs(qw(ps -a));
@@ -245,8 +256,14 @@ for my $case (
         unlike($out =~ s/\e\[(?:1|1;31|32)?m//gr, qr/[^ -~\n]/, "$locale: show: neither");
     }
     my ($one) = grep { $_->{pid} == $forger->{pid} } @{ data((privs(qw(ps --all --json)))[0])->{processes} };
-    is($one->{name}, "\e[2J\r\\x9b\n\x{202e}", 'ps --json: as characters, what is no UTF-8 spelled out');
+    is($one->{name}, "\e[2J\r\\x9b1m\n\x{202e}", 'ps --json: as characters, what is no UTF-8 spelled out');
     unlike((privs(qw(ps --all --json)))[0], qr/[^ -~\n]/, 'ps --json: in ASCII');
+}
+for my $unseen ("\xe2\x80\xae", "\xc2\x85", "\xe2\x80\x8b", "\xee\x80\x80") {
+    my $forger  = waiting(sub { set_name("a${unseen}b") });
+    my $escaped = $unseen =~ s/(.)/sprintf '\\x%02x', ord $1/gser;
+    local $ENV{LC_ALL} = 'C.UTF-8';
+    is(rows((privs(qw(ps -a)))[0])->{ $forger->{pid} }[1], "a${escaped}b", "UTF-8: $escaped is spelled out");
 }
 {
     my $umlaut = waiting(sub { set_name("caf\xc3\xa9") });

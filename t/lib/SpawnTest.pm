@@ -196,7 +196,7 @@ sub beside_threads {
     require threads;
     require threads::shared;
     my $stop = 0;
-    threads::shared::share(\$stop);
+    &threads::shared::share(\$stop);    # its prototype may be there by now
     threads->create(sub { 1 })->join;    # the first one makes glibc catch a signal
     my $before = parent_now();
     my @threads = map {

@@ -245,7 +245,7 @@ sub ps {
     }
     complain(defined $option->{with} ? "No process has $option->{with}." : 'No process has any.')
         if !@$listed && !$unread && !_hidden();
-    return @$listed ? 0 : 1;
+    return 0;    # or what complain() has made of it
 }
 
 1;
