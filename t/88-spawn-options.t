@@ -1,5 +1,7 @@
 use 5.014;
 use warnings;
+use open IN => ':bytes', OUT => ':bytes';    # whatever PERL_UNICODE says
+delete $ENV{PERL_UNICODE};    # of the programs that are started
 
 use Test::More;
 

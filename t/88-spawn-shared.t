@@ -1,5 +1,6 @@
 use 5.014;
 use warnings;
+use open IN => ':bytes', OUT => ':bytes';    # whatever PERL_UNICODE says
 
 use Test::More;
 

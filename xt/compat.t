@@ -392,6 +392,9 @@ for my $which (qw(old new)) {
 
 # ---- compare ----
 
+# Of whatever probe.
+my $misuse = [ any => 'misuse leaves EINVAL in $!, not what was there' ];
+
 my (%seen, @unwanted);
 for my $i (0 .. $#probes) {
     my ($o, $n) = map { $results{$_}[$i] } qw(old new);
@@ -399,6 +402,7 @@ for my $i (0 .. $#probes) {
     my ($was, $is) = map { my %r = %$_; delete $r{ppid}; $json->encode(\%r) } $o, $n;
     next if $was eq $is;
     my ($reason) = grep { $probe->{ $_->[0] } && $_->[2]->($o, $n, $probe) } @reasons;
+    $reason //= $misuse if $n->{died} ne '' && $n->{errno} == 22 && same($o, $n, qw(values died warned did));
     if ($reason) {
         push @{ $seen{ $reason->[1] } }, $probe->{name};
     } else {
@@ -406,7 +410,7 @@ for my $i (0 .. $#probes) {
     }
 }
 is(@unwanted, 0, 'no difference but those that are wanted') or diag(join "\n", @unwanted);
-for my $reason (map { $_->[1] } @reasons) {
+for my $reason (map { $_->[1] } $misuse, @reasons) {
     my $count = @{ $seen{$reason} // [] };
     ok($count, "$count times: $reason") and note("  such as $seen{$reason}[0]");
 }

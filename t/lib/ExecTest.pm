@@ -4,6 +4,7 @@ package ExecTest;
 # they would be.
 use 5.014;
 use warnings;
+use open IN => ':bytes', OUT => ':bytes';    # whatever PERL_UNICODE says
 
 use Config;
 use Exporter qw(import);
@@ -367,6 +368,7 @@ sub say_and_exec {
     }
     close $foresight;
     open STDOUT, '>&', $outcome or POSIX::_exit(99);
+    binmode STDOUT;
     open STDERR, '>', '/dev/null';
     exec {$path} 'helper' or syswrite STDOUT, 'refused ' . ($! + 0) . "\n";
     POSIX::_exit(0);
@@ -591,6 +593,7 @@ sub attempt {
         eval { $OWN{$try}->($cap) };
     }
     open STDOUT, '>&', $out or POSIX::_exit(99);
+    binmode STDOUT;
     open STDERR, '>', '/dev/null';
     exec {$path} 'helper' or POSIX::_exit(0);
 }
@@ -629,6 +632,7 @@ sub ask_why {
     my $pid = fork // POSIX::_exit(99);
     if (!$pid) {
         open STDOUT, '>&', $out or POSIX::_exit(99);
+        binmode STDOUT;
         exec {$path} 'helper' or POSIX::_exit(98);
     }
     close $out;
