@@ -51,8 +51,14 @@ static SV *S_element_key(pTHX_ MAGIC *magic)
 
 static int S_get_element(pTHX_ SV *sv, MAGIC *magic)
 {
+    const enum lp_set set = element_set(magic);
+    const int raised = lp_bit(set, key_arg(set, element_key(magic)));
+
     magic->mg_flags |= MGf_GSKIP; /* as perl's own does: the value stays in sv */
-    sv_setsv(sv, fetch(element_set(magic), element_key(magic)));
+    if (raised == -1)
+        sv_setsv(sv, &PL_sv_undef);
+    else
+        sv_setiv(sv, raised); /* a quarter of the instructions of a copy */
     return 0;
 }
 

@@ -1,66 +1,92 @@
 package Ratios;
 
-# Two ways to do the same, as a ratio of processor time: the least of interleaved
-# rounds. Machines are noisy, and a ratio of one run is what can be compared.
+# Ways to do the same thing, as ratios to the first of them in the same round: machines
+# are noisy, and a ratio within one run is what can be compared.
 use 5.014;
 use warnings;
 
-use Config;
 use Exporter qw(import);
-use File::Basename qw(dirname);
 use File::Temp;
-use List::Util qw(min);
-use Time::HiRes qw(clock_gettime CLOCK_PROCESS_CPUTIME_ID);
 
-our @EXPORT_OK = qw(c_time perl_time ratios);
+our @EXPORT_OK = qw(output quantile rounds system_calls);
 
-my $dir = File::Temp->newdir;
-my $c;
+my $FAR = 30;    # times done more, when system calls are counted
 
-sub compiled {
-    my $source = dirname(__FILE__) . '/../loops.c';
-    system($Config{cc}, '-O2', '-D_GNU_SOURCE', '-o', "$dir/loops", $source) == 0
-        or die "bench/loops.c does not compile\n";
-    return "$dir/loops";
-}
-
-# Nanoseconds that a loop of bench/loops.c takes.
-sub c_time {
-    my ($name, $count) = @_;
-    $c //= compiled();
-    open my $out, '-|', $c, $name, $count or die "$c: $!\n";
-    my $time = <$out>;
-    close $out or die "$c: failed\n";
-    return $time;
-}
-
-# Nanoseconds that the code takes.
-sub perl_time {
-    my ($code) = @_;
-    my $start = clock_gettime(CLOCK_PROCESS_CPUTIME_ID);
-    $code->();
-    return 1e9 * (clock_gettime(CLOCK_PROCESS_CPUTIME_ID) - $start);
-}
-
-# Prints a line for each row: name, limit, how often, and two measurements, of what
-# is compared with and of ours. Returns how many are over the limit.
-sub ratios {
-    my ($rounds, $titles, @rows) = @_;
-    my $over = 0;
-    printf "%-22s %8s %8s %6s %6s\n", '', @$titles, 'ratio', 'limit';
-    for my $row (@rows) {
-        my ($name, $limit, $count, $base, $ours) = @$row;
-        my (@base, @ours);
-        for (1 .. $rounds) {
-            push @base, $base->();
-            push @ours, $ours->();
-        }
-        my $ratio = min(@ours) / min(@base);
-        $over++ if $ratio > $limit;
-        printf "%-22s %8.1f %8.1f %6.2f %6.1f%s\n", $name, min(@base) / $count,
-            min(@ours) / $count, $ratio, $limit, $ratio > $limit ? '  over' : '';
+# What a command prints, or undef and why in $@.
+sub output {
+    my (@command) = @_;
+    my $errors = File::Temp->new;
+    my $pid = open my $out, '-|' // die "fork: $!\n";
+    if (!$pid) {
+        open STDERR, '>&', $errors;
+        { no warnings 'exec'; exec { $command[0] } @command }
+        print STDERR "$command[0]: $!\n";
+        require POSIX;
+        POSIX::_exit(127);
     }
-    return $over;
+    my $text = do { local $/; <$out> };
+    return $text if close $out;
+    seek $errors, 0, 0;
+    $@ = join('', "@command: status $?\n", <$errors>);
+    return;
+}
+
+sub quantile {
+    my ($part, @values) = @_;
+    @values = sort { $a <=> $b } @values;
+    my $at = $part * $#values;
+    my ($low, $rest) = (int $at, $at - int $at);
+    return $rest ? $values[$low] * (1 - $rest) + $values[ $low + 1 ] * $rest : $values[$low];
+}
+
+# How often, so that it takes about as long as is wanted: nanoseconds.
+sub _count {
+    my ($measure, $wanted) = @_;
+    my $count = 1;
+    while (1) {
+        my $time = $measure->($count) // return;
+        return $count if $time >= $wanted / 2 || $count >= 100_000;
+        my $more = int $count * ($time > 0 ? $wanted / $time : 50) + 1;
+        $more  = 50 * $count if $more > 50 * $count;
+        $count = $more > 100_000 ? 100_000 : $more;
+    }
+}
+
+# Each way is a code that is given a number and returns the nanoseconds that doing it so
+# often took. Returns for each the ratios to the first in each round, or the reason why
+# there are none.
+sub rounds {
+    my ($rounds, $wanted, @ways) = @_;
+    my (@counts, @times, @why);
+    for my $way (0 .. $#ways) {
+        $counts[$way] = $wanted ? _count($ways[$way], $wanted) : 2;
+        $why[$way] = $@ if !$counts[$way];
+    }
+    for (1 .. $rounds) {
+        for my $way (grep { $counts[$_] } 0 .. $#ways) {
+            my $time = $ways[$way]->($counts[$way]);
+            if (!defined $time) { $why[$way] = $@; $counts[$way] = 0; next }
+            push @{ $times[$way] }, $time / $counts[$way];
+        }
+    }
+    return map {
+        my $way = $_;
+        !$counts[$way] || !$counts[0]
+            ? { error => $why[$way] // $why[0] }
+            : { ratios => [ map { $times[$way][$_] / ($times[0][$_] || 1) } 0 .. $rounds - 1 ] };
+    } 0 .. $#ways;
+}
+
+# The system calls of one time: those of many less those of one. Given a number, the
+# code returns a command.
+sub system_calls {
+    my ($strace, $command) = @_;
+    my @lines = map {
+        my $file = File::Temp->new;
+        defined output($strace, '-f', '-qq', '-e', 'signal=none', '-o', "$file", $command->($_)) or return;
+        scalar grep { !/resumed>/ } <$file>;
+    } 1, 1 + $FAR;
+    return sprintf '%.0f', ($lines[1] - $lines[0]) / $FAR;
 }
 
 1;

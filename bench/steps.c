@@ -1,6 +1,6 @@
-/* The steps of bench/setpriv in C: names resolved, ids changed, sets cut, a program
- * executed, and nothing checked but that each call worked. As a program it forks, as
- * bench/setpriv does in Perl; as a library it is what a child of that calls. */
+/* How a program is started as another user in C: names resolved, ids changed, sets cut, a
+ * program executed, and nothing checked but that each call worked. bench/in-perl loads it
+ * into perl, so that what is forked is a process of the same size. */
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
@@ -9,7 +9,6 @@
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define BIT(cap) (1ULL << (cap))
@@ -91,25 +90,23 @@ void steps_and_exec(void)
     exec_alone();
 }
 
-#ifdef PROGRAM
-int main(int argc, char **argv)
+static void forked(void (*child)(void))
 {
-    struct timespec start, end;
-    int count = argc > 1 ? atoi(argv[1]) : 1;
     int status;
+    pid_t pid = fork();
 
-    (void)getpwnam("root"); /* the library behind it is loaded once */
-    (void)clock_gettime(CLOCK_MONOTONIC, &start);
-    for (int i = 0; i < count; i++) {
-        pid_t pid = fork();
-
-        must(pid < 0, "fork");
-        if (pid == 0)
-            steps_and_exec();
-        must(waitpid(pid, &status, 0) != pid || status != 0, "child");
-    }
-    (void)clock_gettime(CLOCK_MONOTONIC, &end);
-    (void)printf("%.0f\n", (end.tv_sec - start.tv_sec) * 1e9 + (end.tv_nsec - start.tv_nsec));
-    return 0;
+    must(pid < 0, "fork");
+    if (pid == 0)
+        child();
+    must(waitpid(pid, &status, 0) != pid || status != 0, "child");
 }
-#endif
+
+void forked_steps_and_exec(void)
+{
+    forked(steps_and_exec);
+}
+
+void forked_exec(void)
+{
+    forked(exec_alone);
+}
