@@ -262,11 +262,26 @@ static int same_descriptors(int one, int other)
 
 #define CREATED 0666 /* as far as the umask lets it */
 
+/* Without waiting for the other end of a fifo: all signals are blocked here, and the parent
+ * waits. The program gets a descriptor that waits. */
+static int open_path(const struct lp_redirection *fd)
+{
+    int source = open(fd->path, fd->flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, CREATED);
+    int flags = source < 0 ? -1 : fcntl(source, F_GETFL);
+
+    if (flags == -1)
+        return -1;
+    if (must_answer_0(fcntl(source, F_SETFL, flags & ~O_NONBLOCK)) != 0)
+        return -1;
+    flags = fcntl(source, F_GETFL);
+    return flags == -1 || must(!(flags & O_NONBLOCK)) != 0 ? -1 : source;
+}
+
 /* The descriptor itself, or a copy of it where something else will be. */
 static int find_source(const struct lp_spawn *spawn, struct lp_redirection *fd)
 {
     if (fd->path)
-        fd->source = open(fd->path, fd->flags | O_CLOEXEC | O_NOCTTY, CREATED);
+        fd->source = open_path(fd);
     if (fd->source < 0)
         return -1;
     if (is_target(spawn, fd->source) && (fd->path || fd->source != fd->target))
@@ -466,7 +481,7 @@ static int go_to(const char *path)
 {
     int directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-    if (directory < 0 || fchdir(directory) != 0 || is_here(directory, ".") != 0)
+    if (directory < 0 || must_answer_0(fchdir(directory)) != 0 || is_here(directory, ".") != 0)
         return -1;
     return directory;
 }
@@ -480,7 +495,7 @@ static int change_root(struct child *child, unsigned *index)
     if (!child->spawn->root)
         return 0;
     root = go_to(child->spawn->root);
-    if (root < 0 || chroot(".") != 0)
+    if (root < 0 || must_answer_0(chroot(".")) != 0)
         return -1;
     return is_here(root, "/");
 }
@@ -656,13 +671,15 @@ static int make_lock(const struct lp_spawn *spawn)
 }
 
 /* The parent goes on as soon as the child begins to leave the memory, and that may be a while
- * before it has left: as long as it has not, the flag must stay off. */
-static void wait_for_lock(int lock)
+ * before it has left: as long as it has not, the flag must stay off. Where a filter refuses
+ * even to wait, it stays off for good. */
+static bool has_left(int lock)
 {
     const struct flock wanted = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    const bool left = fcntl(lock, F_SETLKW, &wanted) == 0; /* the signals are blocked */
 
-    (void)fcntl(lock, F_SETLKW, &wanted); /* the signals are blocked */
-    (void)close(lock);                    /* nothing was written */
+    (void)close(lock); /* nothing was written */
+    return left;
 }
 
 /* -1: try the other way. */
@@ -679,8 +696,8 @@ static pid_t start_sharing(struct child *child)
         pid = clone_sharing(child);
         child->shares = false;
         child->lock = -1;
-        wait_for_lock(lock);
-        lp_release_memory();
+        if (has_left(lock))
+            lp_release_memory();
     } else
         (void)close(lock);
     return pid;

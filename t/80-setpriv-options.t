@@ -75,6 +75,7 @@ my @bad = (
         qr/pdeathsig: the parent is no longer process 2147483646/,
     'two parents'          => [ pdeathsig => [ 'TERM', 1, 1 ] ], qr/pdeathsig takes a signal and the process id/,
     'on_failure'           => [ on_failure => 'return' ], qr/on_failure "return" is neither "die" nor/,
+    'on_failure and NUL'   => [ on_failure => "exit\0" ], qr/on_failure "exit\\0" is neither/,
     'on_failure undef'     => [ on_failure => undef ], qr/on_failure undef is neither/,
 );
 my @no_id = (

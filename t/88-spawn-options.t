@@ -174,6 +174,18 @@ each_way(sub {
     open my $got, '<', $log or die "$log: $!\n";
     is(join('', sort <$got>), "err-one\nerr-two\none\ntwo\n", "$way: a file is appended to");
     is((stat $log)[2] & 07777, 0600, "$way: ... and made with the umask of the child");
+    {
+        # nobody has the other end of it
+        my $fifo = "$dir/fifo-" . ($way =~ tr/ /-/r);
+        POSIX::mkfifo($fifo, 0600) or die "mkfifo: $!\n";
+        local $SIG{ALRM} = 'DEFAULT';
+        alarm 60;
+        my ($flags) = seen(script('cat /proc/self/fdinfo/0'), stdin => $fifo) =~ /^flags:\s*([0-7]+)/m;
+        is(oct($flags) & POSIX::O_NONBLOCK(), 0, "$way: a fifo without a writer is not waited for, and given as it is");
+        is(eval { spawn(script('true'), stdout => $fifo); 1 }, undef, "$way: one without a reader is refused");
+        is($! + 0, POSIX::ENXIO(), "$way: ... with the errno of open(2)");
+        alarm 0;
+    }
     pipe my $read_end, my $write_end or die "pipe: $!\n";
     waitpid spawn(script('echo out; echo err >&2'), stdout => $write_end, stderr => $write_end), 0;
     close $write_end;

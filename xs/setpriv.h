@@ -147,14 +147,15 @@ static SV *S_left_text(pTHX_ const struct lp_reading left[LP_SOURCES])
 static bool S_exit_option(pTHX_ const struct options *options)
 {
     SV *value = given(options, on_failure);
+    STRLEN length = 0;
     const char *text;
 
     if (!value)
         return false;
-    text = is_string(value) ? SvPV_nolen(value) : "";
-    if (strEQ(text, "exit"))
+    text = is_string(value) ? SvPV(value, length) : "";
+    if (length == 4 && memEQ(text, "exit", 4))
         return true;
-    if (strNE(text, "die"))
+    if (length != 3 || memNE(text, "die", 3))
         bad_option(options, OPT_on_failure, "%s is neither \"die\" nor \"exit\"", shown(value));
     return false;
 }
