@@ -66,18 +66,22 @@ get_ptracer()
     OUTPUT:
         RETVAL
 
-SV *
+void
 get_name()
     PREINIT:
         char name[LP_NAME_BYTES];
-    CODE:
-        if (lp_get_name(name) != 0) {
-            refused_call(cv, ax, items, NULL);
-            XSRETURN_UNDEF;
+    PPCODE:
+        {
+            dXSTARG; /* the operator's own: no memory for each answer */
+
+            if (lp_get_name(name) != 0) {
+                refused_call(cv, ax, items, NULL);
+                XSRETURN_UNDEF;
+            }
+            sv_setpv(TARG, name);
+            SvUTF8_off(TARG); /* which sv_setpv leaves as it was */
+            PUSHTARG;
         }
-        RETVAL = newSVpv(name, 0);
-    OUTPUT:
-        RETVAL
 
 void
 get_auxv()
