@@ -73,8 +73,10 @@ my %arguments = (
     set_unalign         => [ [0] ],
     set_vma_anon_name   => [ [ 0, 0, undef ], [ 0, 0, 'leaks' ], [ 1, 1, 'leaks' ] ],
     setfsgid            => [ [0] ],
+    setpriv             => [ [], [ keep_groups => 1, inh_caps => '-all', no_new_privs => 1, dry_run => 1 ] ],
     setfsuid            => [ [0] ],
     sme_set_vl          => [ [0] ],
+    spawn               => [ [ command => ['true'], no_new_privs => 1, dry_run => 1 ] ],    # t/88 starts some
     supported           => [ ['set_name'], ['chown'], [63] ],
     sve_set_vl          => [ [0] ],
     sys_exit            => [],
