@@ -86,7 +86,7 @@ SKIP: {
 
 # A system call that is trapped while the signals are blocked is the end of the process.
 SKIP: {
-    skip "trapped calls: $needs_root", 4 if $needs_root;
+    skip "trapped calls: $needs_filter", 4 if $needs_filter;
     for my $call (qw(setresuid setresgid setgroups capset)) {
         my $ended = how_ended {
             SetprivTest::raw_groups(20, 24) or die "setgroups: $!\n";
