@@ -203,6 +203,49 @@ is_deeply(changed { $cap_effective{$object} = $object }, { E => $start{E} & ~bit
 is_deeply(changed { "xkillx" =~ /(k.*l)/; $cap_effective{$1} = 0 }, { E => $start{E} & ~bit(5) }, '$1 as a key');
 is_deeply(changed { "x0x" =~ /(\d)/; $cap_effective{kill} = $1 }, { E => $start{E} & ~bit(5) }, '$1 as a value');
 
+# ---- what only reads, and what does not ----
+
+# A statement that reads gets a value of its own; through every other way to an element one
+# can write.
+sub element :lvalue { $cap_effective{kill} }
+sub lowered { $_[0] = 0; return }
+my @key = ('kill');
+for my $case ([ 'map' => sub { my @x = map { $_ = 0 } $cap_effective{kill} } ],
+              [ 'grep' => sub { my @x = grep { $_ = 0 } $cap_effective{$key[0]} } ],
+              [ 'for' => sub { $_ = 0 for $cap_effective{kill} } ],
+              [ 'an argument of a sub' => sub { lowered($cap_effective{kill}) } ],
+              [ 'a reference' => sub { my $x = \$cap_effective{kill}; $$x = 0 } ],
+              [ 'an lvalue sub' => sub { element() = 0 } ],
+              [ 'the argument of an lvalue sub' => sub { lowered(element()) } ],
+              [ 'chop' => sub { chop $cap_effective{kill} } ],
+              [ '--' => sub { $cap_effective{kill}-- } ], [ '-=' => sub { $cap_effective{$key[0]} -= 1 } ],
+              [ '&&=' => sub { $cap_effective{kill} &&= 0 } ], [ 's///' => sub { $cap_effective{kill} =~ s/1// } ],
+              [ 'substr' => sub { substr($cap_effective{kill}, 0, 1) = '' } ],
+              [ 'a condition' => sub { ($start{E} ? $cap_effective{kill} : $cap_effective{chown}) = 0 } ],
+              [ 'undef' => sub { undef $cap_effective{kill} } ],
+              [ 'delete' => sub { delete $cap_effective{kill} } ],
+              [ 'delete with a key that is made' => sub { delete $cap_effective{ lc 'KILL' } } ]) {
+    my ($title, $code) = @$case;
+    is_deeply(changed { $code->() }, { E => $start{E} & ~bit(5) }, "$title writes");
+}
+is_deeply(changed { $_ = 0 for map { $_ } scalar element(); my $x = $cap_effective{kill}; $x = 0;
+            $_++ for sub { $cap_effective{kill} }->(); $x = $cap_effective{kill} || 0; $x = 0 if "$cap_effective{kill}" },
+    {}, 'a value that was read is one of its own');
+is_deeply([ privileged { raw_capset(bit(5), $start{P}, 0);
+            my @key = qw(kill CHOWN cap_kill 5 0);
+            (map({ $cap_effective{$_} } @key), $cap_effective{kill}, $cap_effective{CHOWN}, $cap_effective{5},
+                map { $cap_effective{ $_ + 0 } } 5, 0) } ],
+    [ 1, 0, 1, 1, 0, 1, 0, 1, 1, 0 ], 'names and numbers, as constants, variables and made on the way');
+is_deeply([ map { defined $cap_effective{$_} ? 1 : 0 } 63, 'cap_63', 0 ], [ 0, 0, 1 ],
+    'what this kernel lacks is undef');
+for my $key ('bogus', undef, '', "kill\0", [], 64) {
+    no warnings 'uninitialized';
+    for my $way ([ variable => sub { my $x = $cap_effective{$key} } ], [ made => sub { my $x = $capbset{ (sub { $key })->() } } ]) {
+        ok(!eval { $way->[1]->(); 1 }, 'no capability dies');
+        like($@, qr/\AUnknown capability: /, "with its text ($way->[0])");
+    }
+}
+
 # ---- another process, another thread ----
 
 is_deeply([ privileged { raw_capset(bit(5), $start{P}, 0); in_child { @cap_effective{qw(kill chown)} } } ],

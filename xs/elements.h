@@ -133,11 +133,32 @@ static SV *S_key_text(pTHX_ SV *object)
     return newSVpvn_flags(bytes, length, SVs_TEMP | SvUTF8(object));
 }
 
+/* The value of an element that is only read, at once. Not where that would run code of Perl's
+ * or die: whoever called us has not yet put away what it holds. */
+#define read_element(set, element, key) S_read_element(aTHX_ set, element, key)
+static bool S_read_element(pTHX_ enum lp_set set, SV *element, SV *key)
+{
+    int bit, raised;
+
+    if (SvROK(key) || SvGMAGICAL(key) || SvTYPE(element) >= SVt_PVMG)
+        return false;
+    bit = bit_number(set, key);
+    if (bit < 0)
+        return false;
+    raised = lp_bit(set, (unsigned)bit);
+    if (raised != -1)
+        sv_setiv(element, raised);
+    return true;
+}
+
 static int S_copy_element(pTHX_ SV *hash, MAGIC *magic, SV *element, const char *key, I32 length)
 {
     MAGIC *own;
 
     PERL_UNUSED_ARG(hash);
+    if (length == HEf_SVKEY && SvROK(magic->mg_obj) && op_only_reads(PL_op)
+        && read_element(element_set(magic), element, (SV *)key))
+        return 1;
     /* Who aliases an element to one that is magical already gets what perl's own hashes do:
      * it stays what it was. */
     if (SvTYPE(element) >= SVt_PVMG && mg_find(element, PERL_MAGIC_tiedelem))
