@@ -86,26 +86,16 @@ get_name()
 void
 get_auxv()
     PREINIT:
-        unsigned long *auxv;
-        long buffer, size;
+        unsigned long auxv[LP_AUXV_WORDS];
+        long count;
     PPCODE:
-        buffer = lp_prctl(PR_GET_AUXV, 0, 0, 0, 0);
-        size = buffer;
-        if (buffer >= 0) {
-            auxv = (unsigned long *)SvPVX(sv_2mortal(newSV((STRLEN)buffer + sizeof *auxv)));
-            Zero(auxv, buffer + sizeof *auxv, char); /* should the kernel write less */
-            size = lp_prctl(PR_GET_AUXV, (unsigned long)auxv, (unsigned long)buffer, 0, 0);
-            if (size != -1 && !auxv[0]) /* there is always something */
-                size = lp_no_answer();
-        }
-        if (size == -1) {
+        count = lp_get_auxv(auxv);
+        if (count == -1) {
             refused_call(cv, ax, items, NULL);
             XSRETURN_EMPTY;
         }
         /* Nothing but zeros comes behind the pair with type 0. */
-        for (long i = 0; (i + 2) * (long)sizeof *auxv <= (size < buffer ? size : buffer); i += 2) {
-            if (!auxv[i])
-                break;
+        for (long i = 0; i + 2 <= count && auxv[i]; i += 2) {
             EXTEND(SP, 2);
             mPUSHu(auxv[i]);
             mPUSHu(auxv[i + 1]);

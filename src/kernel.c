@@ -147,6 +147,20 @@ int lp_get_name(char name[LP_NAME_BYTES])
     return (int)(result == 0 && name[LP_NAME_BYTES - 1] ? lp_no_answer() : result);
 }
 
+long lp_get_auxv(unsigned long auxv[LP_AUXV_WORDS])
+{
+    const size_t room = LP_AUXV_WORDS * sizeof *auxv;
+    long bytes;
+
+    memset(auxv, 0, room); /* should the kernel write less than it says */
+    bytes = lp_prctl(PR_GET_AUXV, (unsigned long)auxv, room, 0, 0);
+    if (bytes == -1)
+        return -1;
+    if (bytes < 0 || (size_t)bytes > room || !auxv[0]) /* there is always something */
+        return lp_no_answer();
+    return bytes / (long)sizeof *auxv;
+}
+
 /* In a changed root directory, /proc may be anything: a fifo does not keep us waiting, and
  * what is not procfs does not speak for the kernel. */
 int lp_open_proc(const char *path)

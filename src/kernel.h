@@ -48,6 +48,11 @@ struct lp_answer lp_get_tid_address(void);
 struct lp_answer lp_get_timerslack(void);
 struct lp_answer lp_sched_core_get(unsigned long pid);
 
+/* More than twice what any kernel has. */
+#define LP_AUXV_WORDS 512
+/* How many of them the kernel has written, or -1. */
+long lp_get_auxv(unsigned long auxv[LP_AUXV_WORDS]);
+
 /* read(2), whose answer is never more than there is room for. */
 ssize_t lp_read_fd(int fd, void *bytes, size_t size);
 /* Opens a file for reading, if it really is one of /proc. */
