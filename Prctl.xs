@@ -59,10 +59,17 @@ get_cap(lp_set_flag flag, lp_capability capability)
     OUTPUT:
         RETVAL
 
-long
+SV *
 get_ptracer()
+    PREINIT:
+        lp_answer answer;
     CODE:
-        RETVAL = lp_get_ptracer();
+        answer = lp_get_ptracer();
+        if (answer.failed) {
+            refused_call(cv, ax, items, NULL);
+            XSRETURN_UNDEF;
+        }
+        RETVAL = newSViv((long)answer.value); /* SET_PTRACER_ANY is -1 */
     OUTPUT:
         RETVAL
 

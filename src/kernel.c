@@ -287,6 +287,35 @@ long lp_set_pdeathsig(unsigned long signal, pid_t parent)
     return result;
 }
 
+/* ---- the parent ---- */
+
+/* What stands in a status file comes before anything that is long. */
+static bool proc_confirms(long parent)
+{
+    char text[512], line[64];
+
+    (void)snprintf(line, sizeof line, "\nPPid:\t%ld\n", parent);
+    return lp_read_file("/proc/thread-self/status", text, sizeof text) > 0
+           && strstr(text, line) != NULL;
+}
+
+/* By system call: the C library takes a filter's refusal for a number. What a filter traps
+ * may answer with the number of the call. */
+struct lp_answer lp_getppid(void)
+{
+    const int saved = errno;
+    long parent = syscall(SYS_getppid);
+
+    if (parent == SYS_getppid && !proc_confirms(parent))
+        parent = lp_no_answer();
+    else if (parent == 0) { /* it is in another pid namespace, or a filter says so */
+        errno = ESRCH;
+        parent = -1;
+    } else if (parent != -1)
+        errno = saved;
+    return answer(parent, (unsigned long)parent);
+}
+
 /* ---- ids ---- */
 
 /* By system call: the C library's functions signal all threads that it knows of, and those of

@@ -53,6 +53,9 @@ struct lp_answer lp_sched_core_get(unsigned long pid);
 /* How many of them the kernel has written, or -1. */
 long lp_get_auxv(unsigned long auxv[LP_AUXV_WORDS]);
 
+/* The parent, as far as it has a number here and a filter does not keep it back. */
+struct lp_answer lp_getppid(void);
+
 /* read(2), whose answer is never more than there is room for. */
 ssize_t lp_read_fd(int fd, void *bytes, size_t size);
 /* Opens a file for reading, if it really is one of /proc. */

@@ -59,6 +59,7 @@ const struct lp_known_caps lp_known_caps = {lp_knows, lp_lacks};
 
 /* The kernel keeps that per process, and does not tell. */
 struct ptracer {
+    bool noted;
     pid_t process; /* that it holds for */
     long tracer;
 };
@@ -91,13 +92,21 @@ void lp_note_ptracer(long tracer)
 
     if (ptracer == &without_page)
         keep_from_children();
-    *ptracer = (struct ptracer){.process = getpid(), .tracer = tracer};
+    *ptracer = (struct ptracer){.noted = true, .process = getpid(), .tracer = tracer};
     errno = saved;
 }
 
-long lp_get_ptracer(void)
+/* Only of a page that the kernel does not clear is it asked whose it is. */
+static bool is_noted(void)
 {
-    return ptracer->process == getpid() ? ptracer->tracer : getppid();
+    return ptracer->noted && (ptracer != &without_page || ptracer->process == getpid());
+}
+
+struct lp_answer lp_get_ptracer(void)
+{
+    if (is_noted())
+        return (struct lp_answer){.value = (unsigned long)ptracer->tracer};
+    return lp_getppid();
 }
 
 /* ---- the dumpable flag, while children share the memory ---- */
@@ -190,7 +199,7 @@ void lp_release_memory(void)
 static void forget(void)
 {
     highest = SURE;
-    ptracer->process = 0;
+    ptracer->noted = false;
     if (dumpable.children) { /* of another thread: here is none of them */
         dumpable.children = 0;
         turn_back();

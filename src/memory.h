@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "kernel.h"
+
 #pragma GCC visibility push(hidden)
 
 /* prctl(2), and what has to be remembered of it. */
@@ -18,7 +20,7 @@ void lp_note_ptracer(long tracer);
 
 long lp_set_seccomp(unsigned long mode, const void *program, size_t instructions);
 /* The process that lp_call was last told of, or the parent. */
-long lp_get_ptracer(void);
+struct lp_answer lp_get_ptracer(void);
 
 /* The dumpable flag goes off, so that nobody of another user reaches into memory that a child
  * of his shares; false: it cannot, or its value could not be given back. */

@@ -4,7 +4,7 @@ use 5.014;
 use warnings;
 
 use lib 't/lib';
-use Errno qw(EINVAL);
+use Errno qw(EINVAL ENOSYS EPERM EPROTO ESRCH);
 use POSIX ();
 use Test::More;
 
@@ -88,6 +88,45 @@ is_deeply([ in_child { filter($yama); (prctl(PR_SET_PTRACER, 4711), get_ptracer(
 is_deeply([ in_child { filter([ prctl => EINVAL, PR_SET_PTRACER ]); (prctl(PR_SET_PTRACER, 4711), get_ptracer() == getppid) } ],
     [ -1, 1 ], 'where it was refused it does not');
 
+# A filter that keeps the parent back, or a false one: no pid is made of it.
+{
+    my %answer = (refused => [EPERM], 'refused with another errno' => [ENOSYS], 'a pretended 0' => [0]);
+    my %errno  = (refused => EPERM, 'refused with another errno' => ENOSYS, 'a pretended 0' => ESRCH);
+    for my $how (sort keys %answer) {
+        my @said = in_child {
+            filter([ getppid => @{ $answer{$how} } ]);
+            $! = 77;
+            my @pid = get_ptracer();
+            my $errno = $! + 0;
+            my $died  = eval { use Linux::Prctl ':fatal'; get_ptracer(); 1 } ? 'lived' : $@;
+            (\@pid, $errno, $died);
+        };
+        is_deeply([ @said[ 0, 1 ] ], [ [undef], $errno{$how} ], "get_ptracer where getppid(2) is $how: undef, and \$!");
+        like($said[2], qr/\Aget_ptracer\(\): .* at \Q$0\E line \d+\.$/, '... and an exception under :fatal');
+    }
+    my @said = in_child {
+        local $SIG{SYS} = sub { };
+        Seccomp::install_program(Seccomp::program([ getppid => 0x00030000 ]));
+        $! = 77;
+        (get_ptracer(), $! + 0);
+    };
+    is_deeply(\@said, [ undef, EPROTO ], 'get_ptracer where getppid(2) is trapped');
+
+    # What was set is known without the kernel, whatever a filter makes of getpid(2).
+    for my $errno (EPERM, 0) {
+        my @said = in_child {
+            filter($yama, [ 39 => $errno ]);    # getpid
+            set_ptracer(4711);
+            my @said = get_ptracer();
+            set_ptracer(0);
+            (@said, get_ptracer());
+        };
+        is_deeply(\@said, [ 4711, 0 ], "what was set is told where getpid(2) is answered with errno $errno");
+    }
+    my @then = in_child { filter($yama); set_ptracer(4711); filter([ 39 => 0 ]); get_ptracer() };
+    is_deeply(\@then, [4711], '... and where that begins afterwards');
+}
+
 # The child is number 1 of a new namespace, and so is its child of another one: with the
 # C library's fork, and with the system call alone.
 for my $way ('fork', 'clone') {
@@ -105,7 +144,8 @@ for my $way ('fork', 'clone') {
                 ? (syscall(SYS_UNSHARE, NEW_PID_SPACE) == 0 ? fork : undef)
                 : syscall SYS_CLONE, NEW_PID_SPACE | POSIX::SIGCHLD(), 0, 0, 0, 0;
             if (defined $second && $second == 0) {
-                syswrite $to, join ' ', POSIX::getpid(), $own, get_ptracer(), POSIX::getppid();
+                $! = 0;
+                syswrite $to, join ' ', POSIX::getpid(), $own, get_ptracer() // 'undef', $! + 0, POSIX::getppid();
                 POSIX::_exit(0);
             }
             syswrite $to, "$way: $!" if !defined $second || $second == -1;
@@ -118,7 +158,8 @@ for my $way ('fork', 'clone') {
     };
     SKIP: {
         skip "no namespace of pids here: $pids", 1 if $pids !~ /\A\d/;
-        is($pids, '1 4711 0 0', "$way: a child with the same pid in another namespace starts afresh");
+        is($pids, '1 4711 undef ' . ESRCH . ' 0',
+            "$way: a child with the same pid in another namespace starts afresh: its parent has no number there");
     }
 }
 
