@@ -2,7 +2,7 @@
  * memory of its parent until it executes, so that it costs the same in a large process as in a
  * small one: nothing in it allocates, or changes what the parent remembers. */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* clone(2) */
+#define _GNU_SOURCE /* O_PATH */
 #endif
 #include "spawn.h"
 
@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,6 +19,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "clone.h"
 
 /* ---- memory ---- */
 
@@ -176,6 +177,12 @@ static int protect(struct child *child, unsigned *index)
     return must_answer_0(lp_prctl(PR_SET_DUMPABLE, LP_SUID_DUMP_DISABLE, 0, 0, 0));
 }
 
+/* An old C library remembers that of the parent. */
+static pid_t own_pid(void)
+{
+    return (pid_t)syscall(SYS_getpid);
+}
+
 static int new_session(struct child *child, unsigned *index)
 {
     pid_t session;
@@ -184,7 +191,7 @@ static int new_session(struct child *child, unsigned *index)
     if (!child->spawn->new_session)
         return 0;
     session = setsid();
-    return session == -1 ? -1 : must(session == getpid());
+    return session == -1 ? -1 : must(session == own_pid());
 }
 
 static int set_group(struct child *child, unsigned *index)
@@ -196,7 +203,7 @@ static int set_group(struct child *child, unsigned *index)
         return 0;
     if (setpgid(0, group) != 0)
         return -1;
-    return must(getpgrp() == (group ? group : getpid()));
+    return must(getpgrp() == (group ? group : own_pid()));
 }
 
 static int set_umask(struct child *child, unsigned *index)
@@ -613,53 +620,22 @@ static int run(void *argument)
 
 /* ---- the parent ---- */
 
-/* No signal for the end of a child that executed nothing: nobody waits for it but we. With
- * exec, it becomes SIGCHLD by itself. */
-#define NO_SIGNAL 0
-
-/* Both ways, the parent waits until the child executes or ends. */
-static pid_t clone_sharing(struct child *child)
+/* Only a file in memory has seals. */
+static bool is_in_memory(int file)
 {
-#if defined(__hppa__) || defined(__ia64__) || (defined(__GLIBC__) && !__GLIBC_PREREQ(2, 25))
-    /* A stack that grows the other way, or two; a C library that keeps its pid there. */
-    (void)child;
-    errno = ENOSYS;
-    return -1;
-#else
-    return clone(run, child->memory->stack + child->memory->stack_size,
-                 CLONE_VM | CLONE_VFORK | NO_SIGNAL, child);
-#endif
-}
-
-/* Without the C library's handlers for fork: they do what only a child needs that goes on. The
- * kernel writes into the child's memory that there is one. Where the last two arguments stand
- * depends on the processor, and one of them does not count. */
-static pid_t clone_copying(struct child *child)
-{
-    const unsigned long flags = CLONE_VFORK | CLONE_CHILD_SETTID | NO_SIGNAL;
-    volatile pid_t there = 0;
-#if defined(__s390__) || defined(__CRIS__)
-    pid_t pid = (pid_t)syscall(SYS_clone, 0, flags, NULL, &there, &there);
-#else
-    pid_t pid = (pid_t)syscall(SYS_clone, flags, 0, NULL, &there, &there);
-#endif
-
-    if (pid != 0)
-        return pid;
-    if (there)
-        run(child);
-    errno = ENOTRECOVERABLE; /* it was only said that there is a child */
-    return -1;
+    return fcntl(file, F_GETFD) == FD_CLOEXEC && fcntl(file, F_GET_SEALS) > 0;
 }
 
 /* A file that nobody else has, with a descriptor that is in nothing's way. */
 static int make_lock(const struct lp_spawn *spawn)
 {
-#ifdef SYS_memfd_create
+#if defined(SYS_memfd_create) && defined(F_GET_SEALS)
     int file = (int)syscall(SYS_memfd_create, "spawn", 1U /* MFD_CLOEXEC */);
     int lock = file;
 
-    if (file >= 0 && is_target(spawn, file)) {
+    if (file < 0 || !is_in_memory(file)) /* it was only said that there is one */
+        return -1;
+    if (is_target(spawn, file)) {
         lock = outside(spawn, file);
         (void)close(file); /* nothing was written */
     }
@@ -683,7 +659,7 @@ static bool has_left(int lock)
 }
 
 /* -1: try the other way. */
-static pid_t start_sharing(struct child *child)
+static pid_t start_sharing(struct child *child, const struct lp_beginning *begin)
 {
     const int lock = make_lock(child->spawn);
     pid_t pid = -1;
@@ -693,7 +669,7 @@ static pid_t start_sharing(struct child *child)
     if (lp_protect_memory()) {
         child->lock = lock;
         child->shares = true;
-        pid = clone_sharing(child);
+        pid = lp_clone_sharing(begin);
         child->shares = false;
         child->lock = -1;
         if (has_left(lock))
@@ -725,15 +701,21 @@ static bool has_ended(pid_t pid, const struct lp_spawned *spawned, int *status)
 static pid_t start(struct child *child)
 {
     struct lp_spawned *spawned = &child->memory->spawned;
-    pid_t pid = child->spawn->copy ? -1 : start_sharing(child);
+    const struct lp_beginning begin = {
+        .code = run, .argument = child,
+        .stack = child->memory->stack, .stack_size = child->memory->stack_size,
+    };
+    pid_t pid = child->spawn->copy ? -1 : start_sharing(child, &begin);
+    bool ended;
 
     if (pid == -1)
-        pid = clone_copying(child);
+        pid = lp_clone_copying(&begin);
     if (pid == -1) {
         spawned->error = errno;
         return -1;
     }
-    if (!has_ended(pid, spawned, &spawned->status)) {
+    ended = has_ended(pid, spawned, &spawned->status);
+    if (!ended && spawned->stage == LP_SPAWN_BEGUN) {
         spawned->stage = LP_SPAWN_DONE;
         return pid;
     }

@@ -36,6 +36,7 @@ sub literals_of_c {
     $code =~ s{/\*.*?\*/}{ }gs;
     $code =~ s{\\\n}{ }g;
     $code =~ s{^\s*#\s*include.*$}{}mg;
+    $code =~ s{\b__asm__ volatile\(.*?\);}{}gs;
     my @found;
     while ($code =~ /("(?:[^"\\\n]|\\.)*"(?:\s*(?:SVf|"(?:[^"\\\n]|\\.)*"))*)/g) {
         push @found, join '', map { /\A"(.*)"\z/s ? $1 : 's' } $1 =~ /("(?:[^"\\]|\\.)*"|SVf)/g;
