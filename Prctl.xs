@@ -182,6 +182,18 @@ last_cap()
         RETVAL
 
 SV *
+caps_text(...)
+    PREINIT:
+        uint64_t caps = 0;
+    CODE:
+        for (I32 i = 0; i < items; i++)
+            caps |= LP_BIT(cap_arg(cv, ARGUMENT(ax, i)));
+        RETVAL = newSVpvs("");
+        cat_caps(RETVAL, caps);
+    OUTPUT:
+        RETVAL
+
+SV *
 supported(SV *what)
     CODE:
         RETVAL = newSVsv(supported_sv(cv, what));

@@ -163,15 +163,6 @@ static void take_attribute(const unsigned char *bytes, size_t length,
                                                        : caps.rootid == view->root);
 }
 
-static uint64_t known_caps(void)
-{
-    unsigned cap = LP_CAPS;
-
-    while (cap > 0 && !lp_knows(cap - 1))
-        cap--;
-    return cap == LP_CAPS ? ~UINT64_C(0) : LP_BIT(cap) - 1;
-}
-
 static bool has_none(void)
 {
     return errno == ENODATA || errno == EOPNOTSUPP;
@@ -191,8 +182,8 @@ static int look_at_caps(int fd, const char *path, const struct lp_exec_view *vie
         file->attribute_error = EINVAL;
     else if (!has_none())
         return -1;
-    file->permitted &= known_caps();
-    file->inheritable &= known_caps();
+    file->permitted &= lp_all_caps();
+    file->inheritable &= lp_all_caps();
     return 0;
 }
 

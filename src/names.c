@@ -90,6 +90,23 @@ const char *lp_cap_name(unsigned cap)
     return cap < COUNT(caps) ? caps[cap].text : NULL;
 }
 
+enum lp_telling lp_telling(uint64_t set, uint64_t all, uint64_t *named)
+{
+    const uint64_t missing = all & ~set;
+
+    *named = 0;
+    if (!set)
+        return LP_TELL_NONE;
+    if (!missing)
+        return LP_TELL_ALL;
+    if (__builtin_popcountll(missing) < __builtin_popcountll(set)) {
+        *named = missing;
+        return LP_TELL_ALL_BUT;
+    }
+    *named = set;
+    return LP_TELL_THESE;
+}
+
 int lp_securebit_number(const char *text, size_t length)
 {
     skip(&text, &length, "secbit_", 7);

@@ -118,6 +118,11 @@ uint64_t lp_unknown_caps(uint64_t mask)
     return mask & ~known;
 }
 
+uint64_t lp_all_caps(void)
+{
+    return ~lp_unknown_caps(UINT64_MAX);
+}
+
 uint64_t lp_any_set(const struct lp_caps *caps)
 {
     return caps->set[LP_EFFECTIVE] | caps->set[LP_PERMITTED] | caps->set[LP_INHERITABLE];

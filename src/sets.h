@@ -31,6 +31,8 @@ int lp_read(enum lp_set set, uint64_t *mask);
 int lp_write(const struct lp_write *write);
 /* Those of a mask that this kernel does not know. */
 uint64_t lp_unknown_caps(uint64_t mask);
+/* All that it knows. */
+uint64_t lp_all_caps(void);
 /* All that is in one of the three. */
 uint64_t lp_any_set(const struct lp_caps *caps);
 /* All three sets of the caller at once, exactly these. */

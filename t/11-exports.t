@@ -28,8 +28,8 @@ for my $tag (qw(capabilities securebits)) {
 for my $tag (qw(functions extra)) {
     $expected{$tag} = [map { $_->{name} } grep { $_->{tag} eq $tag } @functions];
 }
-# These take a plan, and have files of their own.
-my @setpriv = grep { /\A(?:setpriv|spawn)\z/ } @{ $Linux::Prctl::EXPORT_TAGS{extra} };
+# These take a plan, and have files of their own; or any number of arguments.
+my @setpriv = grep { /\A(?:setpriv|spawn|caps_text)\z/ } @{ $Linux::Prctl::EXPORT_TAGS{extra} };
 push @{ $expected{extra} }, @setpriv;
 $expected{all} = [map { @{ $expected{$_} } } qw(constants functions extra sets hashes)];
 

@@ -376,6 +376,23 @@ SKIP: {
     is($childs, $childs_parent, 'get_ptracer(): a child starts afresh');
 }
 
+# ---- sets in words ----
+
+{
+    my @all = map { cap_name($_) } 0 .. last_cap();
+    is(caps_text(), 'none', 'caps_text(): none');
+    is(caps_text(reverse @all), 'all', 'caps_text(): all that the kernel has');
+    is(caps_text(@all, 63), 'all', 'caps_text(): and one that it has not');
+    is(caps_text(qw(kill CAP_CHOWN 0 63)), 'chown, kill, 63', 'caps_text(): in order, each once');
+    is(caps_text(@all[ 2 .. $#all ]), "all but $all[0], $all[1]", 'caps_text(): all but two');
+    my $half = int @all / 2;
+    is(caps_text(@all[ 0 .. $half - 1 ]), join(', ', @all[ 0 .. $half - 1 ]), 'caps_text(): a half by name');
+    is(caps_text(@all[ 0 .. $half + 1 ]), 'all but ' . join(', ', @all[ $half + 2 .. $#all ]),
+        'caps_text(): more than a half by what is missing');
+    is(eval { caps_text('chown', 'bogus') }, undef, 'caps_text(): what is none dies');
+    is($@, "caps_text: Unknown capability: bogus at $0 line ${\(__LINE__ - 1)}.\n", '... and says so');
+}
+
 # ---- capabilities, one at a time ----
 
 SKIP: {

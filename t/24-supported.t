@@ -23,7 +23,7 @@ my @caps     = map { $_->{name} } grep { $_->{tags}[-1] eq 'capabilities' } cons
 sub said { my ($answer) = @_; return !defined $answer ? 'undef' : $answer ? 'true' : 'false' }
 
 # Whatever the kernel is, these are not in question.
-my @always = qw(set_proctitle get_ptracer get_cap set_cap prctl cap_name cap_number last_cap supported
+my @always = qw(set_proctitle get_ptracer get_cap set_cap prctl cap_name cap_number last_cap caps_text supported
     getfsuid getfsgid setfsuid setfsgid sys_exit);
 my %always = map { $_ => 1 } @always;
 is(said(supported($_)), 'true', "supported('$_')") for @always;

@@ -78,7 +78,7 @@ for my $entry (@entries) {
     my ($called, $arguments) = $entry->{call} =~ /\A    (\w+)\(([^)]*)\)\s+-> \S/;
     is($called, $name, "$name: how to call it, and what comes back");
     is(documented($arguments // ''), arguments($name), "$name: its arguments")
-        if ($arguments // '') !~ /%/;    # named ones say no usage
+        if ($arguments // '') !~ /[%\@]/;    # named ones, and any number, say no usage
     like($entry->{sentence}, qr/\A[A-Z][^:]*\w.?\.\z/s, "$name: a sentence says what it does");
     like($fact->{Since}, qr/\A(?:Linux \d+\.\d+|every Linux)/, "$name: since which kernel");
     like($entry->{head}, qr/^X<\Q$name\E>/m, "$name: an index entry");

@@ -326,6 +326,9 @@ shape plain_user => sub {
         qr/step 8, setresuid\(.* refused: setuid is not effective|not mapped/, 'plain user: but no other');
     like(died(plain_user => undef, caps => ['kill']), qr/\Asetpriv: caps: kill is not permitted now at/,
         'plain user: no capability comes from nowhere');
+    my @most = grep { $_ ne 'kill' } map { Linux::Prctl::cap_name($_) } 0 .. Linux::Prctl::last_cap();
+    like(died(plain_user => undef, caps => \@most), qr/\Asetpriv: caps: all but kill are not permitted now at/,
+        'plain user: nor most of them, which are told by what is not among them');
 };
 
 shape no_new_privs => sub {

@@ -90,7 +90,7 @@ for my $case (
     [ 'everything in a namespace of its own', [process()],
         [process(caps => $all, user_ns => { id => 1, ours => 0 })], {} ],
     [ 'the same, out of its namespace', [process(caps => $some, user_ns => { id => 1, ours => 0 })],
-        [process(caps => $some)], { server => [ 'effective: kill', 'permitted: kill', 'bounding: kill, chown' ] } ],
+        [process(caps => $some)], { server => [ 'effective: kill', 'permitted: kill', 'bounding: chown, kill' ] } ],
     [ 'another program of that name', [process(exe => '/bin/a', caps => $some)], [process(exe => '/bin/b', caps => $some)],
         { '/bin/b' => [ 'effective: kill', 'permitted: kill' ] } ],
     [ 'another unit', [process(unit => 'a.service', caps => $some)], [process(unit => 'b.service', caps => $some)],

@@ -55,6 +55,40 @@ static AV *S_caps_list(pTHX_ enum lp_set set, uint64_t mask)
     return words;
 }
 
+/* ---- sets of capabilities ---- */
+
+#define told(set, named) S_told(aTHX_ set, named)
+static const char *S_told(pTHX_ uint64_t set, AV **named)
+{
+    uint64_t caps;
+    const enum lp_telling telling = lp_telling(set, lp_all_caps(), &caps);
+
+    *named = caps_list(caps);
+    return telling == LP_TELL_NONE ? "none" : telling == LP_TELL_ALL ? "all"
+           : telling == LP_TELL_ALL_BUT ? "all but " : "";
+}
+
+/* In a sentence: "chown and kill", "all but chown", "all". */
+#define caps_words(set) S_caps_words(aTHX_ set)
+static SV *S_caps_words(pTHX_ uint64_t set)
+{
+    AV *named;
+    const char *start = told(set, &named);
+
+    return sv_2mortal(newSVpvf("%s%" SVf, start, SVfARG(and_list(named))));
+}
+
+/* Where each name counts: "chown, kill", "all but chown", "all". */
+#define cat_caps(text, set) S_cat_caps(aTHX_ text, set)
+static void S_cat_caps(pTHX_ SV *text, uint64_t set)
+{
+    AV *named;
+
+    sv_catpv(text, told(set, &named));
+    for (SSize_t i = 0; i <= av_len(named); i++)
+        sv_catpvf(text, "%s%" SVf, i ? ", " : "", SVfARG(*av_fetch(named, i, 0)));
+}
+
 /* ---- one field ---- */
 
 #define field_list(creds, field) S_field_list(aTHX_ creds, field)
@@ -112,6 +146,11 @@ static SV *S_field_text(pTHX_ const struct lp_creds *creds, enum lp_field field)
 {
     if (!is_told(creds, field))
         return newSVpvn_flags("unknown", 7, SVs_TEMP);
+    if (lp_fields[field].type == LP_TYPE_CAPS) {
+        struct lp_creds copy = *creds;
+
+        return caps_words(*lp_field_number(&copy, field));
+    }
     return list_text(field_list(creds, field));
 }
 
@@ -181,7 +220,10 @@ static SV *S_creds_data(pTHX_ const struct lp_creds *creds)
 struct op_part {
     const char *name;
     AV *list; /* NULL: a number */
+    const uint64_t *caps; /* what the list has the names of, if it is capabilities */
 };
+
+#define caps_part(name, caps) ((struct op_part){name, caps_list(caps), &(caps)})
 
 #define op_parts(op, target, part) S_op_parts(aTHX_ op, target, part)
 static unsigned S_op_parts(pTHX_ const struct lp_op *op, const struct lp_creds *target,
@@ -191,26 +233,26 @@ static unsigned S_op_parts(pTHX_ const struct lp_op *op, const struct lp_creds *
 
     switch (op->code) {
     case LP_OP_CAPSET:
-        part[0] = (struct op_part){"effective", caps_list(op->caps.set[LP_EFFECTIVE])};
-        part[1] = (struct op_part){"permitted", caps_list(op->caps.set[LP_PERMITTED])};
-        part[2] = (struct op_part){"inheritable", caps_list(op->caps.set[LP_INHERITABLE])};
+        part[0] = caps_part("effective", op->caps.set[LP_EFFECTIVE]);
+        part[1] = caps_part("permitted", op->caps.set[LP_PERMITTED]);
+        part[2] = caps_part("inheritable", op->caps.set[LP_INHERITABLE]);
         return 3;
     case LP_OP_SECUREBITS:
-        part[0] = (struct op_part){"securebits", securebits_list(op->value)};
+        part[0] = (struct op_part){"securebits", securebits_list(op->value), NULL};
         return 1;
     case LP_OP_BOUNDING:
     case LP_OP_AMBIENT_LOWER:
     case LP_OP_AMBIENT_RAISE:
-        part[0] = (struct op_part){"caps", caps_list(op->value)};
+        part[0] = caps_part("caps", op->value);
         return 1;
     case LP_OP_SETRESUID:
     case LP_OP_SETRESGID:
         ids = new_list();
         add_ids(ids, op->code == LP_OP_SETRESUID ? target->uid : target->gid, LP_FS_ID);
-        part[0] = (struct op_part){"ids", ids};
+        part[0] = (struct op_part){"ids", ids, NULL};
         return 1;
     case LP_OP_SETGROUPS:
-        part[0] = (struct op_part){"groups", field_list(target, LP_FIELD_GROUPS)};
+        part[0] = (struct op_part){"groups", field_list(target, LP_FIELD_GROUPS), NULL};
         return 1;
     case LP_OP_APPARMOR:
     case LP_OP_SELINUX:
@@ -221,7 +263,7 @@ static unsigned S_op_parts(pTHX_ const struct lp_op *op, const struct lp_creds *
     case LP_OP_PTRACER:
         break;
     }
-    part[0] = (struct op_part){"value", NULL};
+    part[0] = (struct op_part){"value", NULL, NULL};
     return 1;
 }
 
@@ -252,7 +294,7 @@ static SV *S_op_text(pTHX_ const struct lp_op *op, const struct lp_creds *target
     for (unsigned i = 0; i < parts; i++)
         if (part[i].list)
             sv_catpvf(text, "%s%s %" SVf, i ? "; " : "", part[i].name,
-                      SVfARG(list_text(part[i].list)));
+                      SVfARG(part[i].caps ? caps_words(*part[i].caps) : list_text(part[i].list)));
         else
             sv_catpvf(text, "%ld", (long)op->value);
     sv_catpvs(text, ")");

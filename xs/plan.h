@@ -158,21 +158,20 @@ static void S_check_target(pTHX_ const struct options *options, const struct lp_
     struct lp_conflict conflict = lp_conflict_of(&plan->start, &plan->target);
     const struct lp_gain regained = lp_regained(&plan->start, &plan->target,
                                                  lp_exec_real_ids_count());
-    AV *caps;
 
     if (conflict.caps) {
         if (conflict.field == LP_FIELD_PERMITTED && !given(options, caps))
             conflict.field = LP_FIELD_AMBIENT; /* which it follows */
-        caps = caps_list(conflict.caps);
         bad_plan(options, EPERM, "%s: %" SVf " %s not %s", conflict_options[conflict.field],
-                 SVfARG(and_list(caps)), av_len(caps) ? "are" : "is", conflict_words(&conflict));
+                 SVfARG(caps_words(conflict.caps)),
+                 conflict.caps & (conflict.caps - 1) ? "are" : "is", conflict_words(&conflict));
     }
     if (regained.caps)
         bad_plan(options, EPERM, "uid 0 stays, and %s would give back %" SVf
                  ": cut bounding_set (and inh_caps) to what is kept, or set no_new_privs,"
                  " or have noroot among securebits",
                  regained.saved_only ? "seteuid(0) and an exec" : "the next exec",
-                 SVfARG(and_list(caps_list(regained.caps))));
+                 SVfARG(caps_words(regained.caps)));
 }
 
 /* Where 65534 may also stand for an id that is not mapped, what is decided must be done even if

@@ -123,7 +123,7 @@ static SV *S_left_text(pTHX_ const struct lp_reading left[LP_SOURCES])
     if (unknown & sets)
         av_push(parts, newSVpvs("nobody tells its capabilities"));
     else if (caps)
-        av_push(parts, newSVpvf("it still has %" SVf, SVfARG(and_list(caps_list(caps)))));
+        av_push(parts, newSVpvf("it still has %" SVf, SVfARG(caps_words(caps))));
     else
         av_push(parts, newSVpvs("it has no capabilities any more"));
     if (!(unknown & LP_FIELD(UID)) && lp_root_in_slot(creds.uid))

@@ -916,17 +916,6 @@ sub why {
 
 my $WIDTH = 80;
 
-# "all", "all but chown, kill", "none", or the names
-sub _set_text {
-    my ($names) = @_;
-    my @all     = @NAMES[ 0 .. Linux::Prctl::last_cap() ];
-    my %raised  = map { $_ => 1 } @$names;
-    my @missing = grep { !$raised{$_} } @all;
-    return 'none' if !@$names;
-    return 'all'  if !@missing;
-    return @missing < @$names ? 'all but ' . join(', ', @missing) : join ', ', @$names;
-}
-
 # One id, or each of them where they differ.
 sub _ids_text {
     my ($ids) = @_;
@@ -954,7 +943,7 @@ sub _groups_text {
 # the kernel gives at login.
 sub _usual_set {
     my ($fact, $set) = @_;
-    return _set_text($fact->{caps}{$set}) eq 'all'
+    return Linux::Prctl::caps_text(@{ $fact->{caps}{$set} }) eq 'all'
         if $set eq 'bounding' || ($set =~ /\A[ep]/ && !$fact->{uid}{effective});
     return !@{ $fact->{caps}{$set} };
 }
@@ -987,7 +976,7 @@ sub _report_lines {
         push @lines, [ $ids, $text, $text !~ /,/ ];
     }
     push @lines, [ groups => _groups_text($fact->{groups}), 1 ] if $fact->{groups};
-    push @lines, map { [ $_, _set_text($fact->{caps}{$_}), _usual_set($fact, $_) ] }
+    push @lines, map { [ $_, Linux::Prctl::caps_text(@{ $fact->{caps}{$_} }), _usual_set($fact, $_) ] }
         grep { $fact->{caps}{$_} } @SETS;
     push @lines, [ securebits => _list_text($fact->{securebits}), !@{ $fact->{securebits} } ]
         if $fact->{securebits};

@@ -10,17 +10,8 @@ use Linux::Prctl::Privs::Output qw(printable);
 
 our @EXPORT_OK = qw(set_text list_text caps_text changes_rows user_text group_text count_text);
 
-my @ALL = map { Linux::Prctl::cap_name($_) } 0 .. Linux::Prctl::last_cap();
-
 # "all", "all but chown, kill", "none", or the names
-sub set_text {
-    my ($names) = @_;
-    return 'none' if !@$names;
-    my %raised = map { $_ => 1 } @$names;
-    my @missing = grep { !$raised{$_} } @ALL;
-    return 'all' if !@missing;
-    return @missing < @$names ? 'all but ' . list_text(@missing) : list_text(@$names);
-}
+sub set_text { my ($names) = @_; return Linux::Prctl::caps_text(@$names) }
 
 sub list_text { return join ', ', @_ }
 
