@@ -20,23 +20,10 @@
 
 /* ---- prctl(2) ---- */
 
-/* The system call itself: glibc's prctl() returns an int, and takes what it was
- * not given from wherever a register was left. */
-long lp_prctl(int option, unsigned long arg2, unsigned long arg3,
-              unsigned long arg4, unsigned long arg5)
-{
-    return syscall(SYS_prctl, (unsigned long)option, arg2, arg3, arg4, arg5);
-}
-
 long lp_no_answer(void)
 {
     errno = LP_NO_ANSWER;
     return -1;
-}
-
-long lp_done(long result)
-{
-    return result == 0 || result == -1 ? result : lp_no_answer();
 }
 
 long lp_change(int option, unsigned long arg2, unsigned long arg3, unsigned long arg4,
@@ -75,23 +62,36 @@ union out {
 #define POINTER(variable) ((unsigned long)&(variable))
 #define UNTOUCHED 0x5aa5c33cU
 
-/* A question whose answer comes through a pointer to out. That holds what is hardly an
- * answer, to see whether there was one; and if it was one, something else the next time. */
+/* A question whose answer comes through a pointer to out, which holds a pattern before. */
+static long ask_over(unsigned int pattern, union out *out, int option, unsigned long arg2,
+                     unsigned long arg3, unsigned long arg4, unsigned long arg5)
+{
+    *out = (union out){.u64 = 0};
+    out->integer = pattern;
+    return lp_done(lp_prctl(option, arg2, arg3, arg4, arg5));
+}
+
+static bool untouched(unsigned int pattern, const union out *out)
+{
+    union out before = {.u64 = 0};
+
+    before.integer = pattern;
+    return out->u64 == before.u64;
+}
+
+/* The pattern is hardly an answer, to see whether there was one; and if it was one, the pattern
+ * is something else the next time. */
 static long ask_into(union out *out, int option, unsigned long arg2, unsigned long arg3,
                      unsigned long arg4, unsigned long arg5)
 {
-    for (unsigned int pattern = UNTOUCHED;; pattern = ~UNTOUCHED) {
-        union out before = {0};
-        long result;
+    long result = ask_over(UNTOUCHED, out, option, arg2, arg3, arg4, arg5);
 
-        before.integer = pattern;
-        *out = before;
-        result = lp_done(lp_prctl(option, arg2, arg3, arg4, arg5));
-        if (result != 0 || memcmp(out, &before, sizeof before) != 0)
-            return result;
-        if (pattern != UNTOUCHED)
-            return lp_no_answer();
-    }
+    if (result != 0 || !untouched(UNTOUCHED, out))
+        return result;
+    result = ask_over(~UNTOUCHED, out, option, arg2, arg3, arg4, arg5);
+    if (result != 0 || !untouched(~UNTOUCHED, out))
+        return result;
+    return lp_no_answer();
 }
 
 struct lp_answer lp_ask_int(int option)

@@ -7,14 +7,21 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include "caps.h"
 
 #pragma GCC visibility push(hidden)
 
-long lp_prctl(int option, unsigned long arg2, unsigned long arg3,
-              unsigned long arg4, unsigned long arg5);
+/* The system call itself: glibc's prctl() returns an int, and takes what it was not given from
+ * wherever a register was left. Here, because it is what most functions come down to. */
+static inline long lp_prctl(int option, unsigned long arg2, unsigned long arg3,
+                            unsigned long arg4, unsigned long arg5)
+{
+    return syscall(SYS_prctl, (unsigned long)option, arg2, arg3, arg4, arg5);
+}
 
 /* The errno for an answer that no kernel gives, as what a seccomp filter traps or fakes:
  * something else than 0 for a change, no number where one was to be written. */
@@ -23,7 +30,10 @@ long lp_prctl(int option, unsigned long arg2, unsigned long arg3,
 /* -1, with that. */
 long lp_no_answer(void);
 /* What a change returned, if it is 0 or -1; or else -1, with that. */
-long lp_done(long result);
+static inline long lp_done(long result)
+{
+    return result == 0 || result == -1 ? result : lp_no_answer();
+}
 long lp_change(int option, unsigned long arg2, unsigned long arg3, unsigned long arg4,
                unsigned long arg5);
 /* A question about a bit: 0, 1 or -1. */

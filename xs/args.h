@@ -69,6 +69,10 @@ PERL_STATIC_INLINE unsigned long S_number_arg(pTHX_ CV *cv, const char *argument
 {
     unsigned long number;
 
+    /* As nearly all are: a signed integer, and nothing else to it. */
+    if (sizeof(IV) <= sizeof number
+        && LIKELY((SvFLAGS(sv) & (SVf_IOK | SVf_ROK | SVs_GMG | SVf_IVisUV)) == SVf_IOK))
+        return (unsigned long)SvIVX(sv);
     SvGETMAGIC(sv);
     if (!whole_number(sv, &number))
         misuse("%s: %s %s is not a whole number of at most %d bits", function_name(cv), argument,

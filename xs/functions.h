@@ -207,6 +207,8 @@ static void S_take_words(pTHX_ CV *cv, const struct function *function, I32 ax, 
     I32 least = 0, most = 0;
     I32 taken = 0;
 
+    if (!count && function->word[0].kind == W_NONE)
+        return;
     for (word = function->word; word->kind != W_NONE; word++)
         if (word->name) {
             most++;
@@ -255,40 +257,87 @@ static long status_of(const struct function *function, const unsigned long *word
     return lp_done(lp_call(function->option, word[0], word[1], word[2], word[3]));
 }
 
-static void S_call_function(pTHX_ CV *cv)
+/* The whole stack of an XSUB becomes its answer, in the operator's own scalar. */
+#define RETURN_STATUS(status)                                                       \
+    STMT_START {                                                                    \
+        dXSTARG;                                                                    \
+        XSprePUSH;                                                                  \
+        PUSHi((IV)(status));                                                        \
+        XSRETURN(1);                                                                \
+    } STMT_END
+
+static void S_set_function(pTHX_ CV *cv)
 {
     dXSARGS;
-    dXSTARG;
     const struct function *function = (const struct function *)XSANY.any_ptr;
     unsigned long word[WORDS] = {0};
+    long status;
 
     take_words(cv, function, ax, items, word);
-    if (function->body >= BODY_STATUS) {
-        long status;
+    if (function->credential)
+        CREDENTIAL(call_text_at(cv, ax, items));
+    status = status_of(function, word);
+    if (status == -1)
+        refused_call(cv, ax, items, NULL);
+    XSprePUSH;
+    EXTEND(SP, 1);
+    RETURN_STATUS(status);
+}
 
-        if (function->credential)
-            CREDENTIAL(call_text_at(cv, ax, items));
-        status = status_of(function, word);
-        if (status == -1)
-            refused_call(cv, ax, items, NULL);
-        XSprePUSH;
-        EXTEND(SP, 1);
-        PUSHi((IV)status);
+/* Most of them by a shorter way: what they are given is one argument, for prctl(2). */
+static bool sets_by_one(const struct function *function)
+{
+    const struct word *word = function->word;
+
+    return function->body == BODY_STATUS && !function->credential && word[0].name
+           && !word[0].optional && word[1].kind == W_NONE;
+}
+
+static void S_set_by_one(pTHX_ CV *cv)
+{
+    dXSARGS;
+    const struct function *function = (const struct function *)XSANY.any_ptr;
+    long status;
+
+    if (items != 1)
+        usage(cv, function);
+    status = lp_done(lp_call(function->option, word_arg(cv, &function->word[0], ST(0)), 0, 0, 0));
+    if (status == -1)
+        refused_call(cv, ax, items, NULL);
+    RETURN_STATUS(status);
+}
+
+static void S_get_function(pTHX_ CV *cv)
+{
+    dXSARGS;
+    const struct function *function = (const struct function *)XSANY.any_ptr;
+    unsigned long word[WORDS] = {0};
+    struct lp_answer answer;
+
+    take_words(cv, function, ax, items, word);
+    answer = answer_of(function, word);
+    if (answer.failed)
+        refused_call(cv, ax, items, NULL);
+    XSprePUSH;
+    EXTEND(SP, 1);
+    if (answer.failed) {
+        PUSHs(&PL_sv_undef);
     } else {
-        const struct lp_answer answer = answer_of(function, word);
+        dXSTARG;
 
-        if (answer.failed)
-            refused_call(cv, ax, items, NULL);
-        XSprePUSH;
-        EXTEND(SP, 1);
-        if (answer.failed)
-            PUSHs(&PL_sv_undef);
-        else if (answer.value > UV_MAX) /* a cookie may be wider than perl's numbers */
+        if (answer.value > UV_MAX) /* a cookie may be wider than perl's numbers */
             PUSHn((NV)answer.value);
         else
             PUSHu((UV)answer.value);
     }
     XSRETURN(1);
+}
+
+static XSUBADDR_t body_of(const struct function *function)
+{
+    if (function->body < BODY_STATUS)
+        return S_get_function;
+    return sets_by_one(function) ? S_set_by_one : S_set_function;
 }
 
 /* All of them into the package. */
@@ -297,7 +346,8 @@ static void S_add_functions(pTHX)
 {
     for (size_t i = 0; i < C_ARRAY_LENGTH(functions); i++)
         if (functions[i].body != BODY_XSUB) {
-            CV *cv = newXS((char *)functions[i].name, S_call_function, (char *)__FILE__);
+            CV *cv = newXS((char *)functions[i].name, body_of(&functions[i]),
+                           (char *)__FILE__);
 
             XSANY.any_ptr = (void *)&functions[i];
         }
