@@ -187,12 +187,15 @@ static int with_file(struct lp_file *file,
                      struct lp_file_caps *caps, struct lp_file_failure *failure)
 {
     struct opened opened;
-    int result;
+    struct lp_held held;
+    int result = -1;
 
-    if (open_file(file, &opened, failure) != 0)
-        return -1;
-    result = step(&opened, caps, failure);
-    close_file(&opened);
+    lp_hold_signals(&held);
+    if (open_file(file, &opened, failure) == 0) {
+        result = step(&opened, caps, failure);
+        close_file(&opened);
+    }
+    lp_release_signals(&held);
     return result;
 }
 

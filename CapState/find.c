@@ -474,9 +474,12 @@ enum lp_find_event lp_find_next(struct lp_find *find, struct lp_found *found)
     int saved = errno;
     enum lp_find_event event = LP_FIND_PAUSE;
     bool interrupted = false;
+    struct lp_held held;
 
+    lp_hold_signals(&held);
     for (int i = 0; i < STEPS && event == LP_FIND_PAUSE && !interrupted; i++)
         event = try_step(find, found, &interrupted);
+    lp_release_signals(&held);
     errno = saved;
     return event;
 }

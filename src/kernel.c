@@ -161,6 +161,33 @@ long lp_get_auxv(unsigned long auxv[LP_AUXV_WORDS])
     return bytes / (long)sizeof *auxv;
 }
 
+/* Those of a fault, and of a filter's trap, are the end of a process that blocks them. */
+static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS};
+
+void lp_hold_signals(struct lp_held *held)
+{
+    const int saved = errno;
+    sigset_t all;
+
+    (void)sigfillset(&all); /* these fail for what is no signal only */
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        (void)sigdelset(&all, faults[i]);
+    /* Nobody blocks KILL: then there was no answer, and nothing to go back to. */
+    (void)sigfillset(&held->before);
+    held->held = sigprocmask(SIG_BLOCK, &all, &held->before) == 0
+                 && !sigismember(&held->before, SIGKILL);
+    errno = saved;
+}
+
+void lp_release_signals(const struct lp_held *held)
+{
+    const int saved = errno;
+
+    if (held->held)
+        (void)sigprocmask(SIG_SETMASK, &held->before, NULL); /* as it was allowed before */
+    errno = saved;
+}
+
 /* In a changed root directory, /proc may be anything: a fifo does not keep us waiting, and
  * what is not procfs does not speak for the kernel. */
 int lp_open_proc(const char *path)
@@ -184,7 +211,7 @@ ssize_t lp_read_fd(int fd, void *bytes, size_t size)
     return length > 0 && (size_t)length > size ? lp_no_answer() : length;
 }
 
-ssize_t lp_read_file(const char *path, char *text, size_t size)
+static ssize_t read_file(const char *path, char *text, size_t size)
 {
     size_t length = 0;
     ssize_t bytes;
@@ -200,6 +227,17 @@ ssize_t lp_read_file(const char *path, char *text, size_t size)
     errno = saved;
     text[length] = '\0';
     return bytes < 0 ? -1 : (ssize_t)length;
+}
+
+ssize_t lp_read_file(const char *path, char *text, size_t size)
+{
+    struct lp_held held;
+    ssize_t length;
+
+    lp_hold_signals(&held);
+    length = read_file(path, text, size);
+    lp_release_signals(&held);
+    return length;
 }
 
 int lp_write_proc(const char *path, const char *text)

@@ -4,6 +4,7 @@
 #define LP_KERNEL_H
 
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -65,6 +66,16 @@ long lp_get_auxv(unsigned long auxv[LP_AUXV_WORDS]);
 
 /* The parent, as far as it has a number here and a filter does not keep it back. */
 struct lp_answer lp_getppid(void);
+
+/* While a descriptor is open that nobody else knows of, no handler of a signal runs: one may
+ * jump out of here (PERL_SIGNALS=unsafe, POSIX::sigaction), and leave it open. Both leave errno
+ * alone. */
+struct lp_held {
+    bool held;
+    sigset_t before;
+};
+void lp_hold_signals(struct lp_held *held);
+void lp_release_signals(const struct lp_held *held);
 
 /* read(2), whose answer is never more than there is room for. */
 ssize_t lp_read_fd(int fd, void *bytes, size_t size);

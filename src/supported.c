@@ -38,11 +38,16 @@ static enum lp_supported yama(void)
 static bool file_begins(const char *path, char first)
 {
     char begin = 0;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t bytes = fd < 0 ? -1 : lp_read_fd(fd, &begin, 1);
+    struct lp_held held;
+    ssize_t bytes;
+    int fd;
 
+    lp_hold_signals(&held);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bytes = fd < 0 ? -1 : lp_read_fd(fd, &begin, 1);
     if (fd >= 0)
         (void)close(fd); /* it was only read */
+    lp_release_signals(&held);
     return bytes == 1 && begin == first;
 }
 

@@ -16,7 +16,7 @@ extern char __libc_single_threaded __attribute__((weak)); /* glibc 2.32 */
 /* A directory has two links, and in /proc one for each thread in it. */
 #define OWN_LINKS 2
 
-static unsigned counted(void)
+static unsigned links(void)
 {
     unsigned others = LP_THREADS_UNKNOWN;
     struct stat task;
@@ -27,6 +27,17 @@ static unsigned counted(void)
     if (fstat(fd, &task) == 0 && task.st_nlink > OWN_LINKS)
         others = (unsigned)task.st_nlink - OWN_LINKS - 1;
     (void)close(fd); /* it was only looked at */
+    return others;
+}
+
+static unsigned counted(void)
+{
+    struct lp_held held;
+    unsigned others;
+
+    lp_hold_signals(&held);
+    others = links();
+    lp_release_signals(&held);
     return others;
 }
 

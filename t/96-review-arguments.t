@@ -8,6 +8,7 @@ use File::Temp ();
 use POSIX ();
 use Test::More;
 
+use Seccomp qw(no_listener);
 use TestChild ();    # the open descriptors are seen in /proc
 
 use Linux::Prctl qw(setpriv);
@@ -83,6 +84,59 @@ for my $length (undef, 8 * 4096 + 8) {
     like($@, qr/\Asetpriv: seccomp_filter of \d+ bytes is not 1 to 4096 instructions/,
         'setpriv: it is too long');
     is($errno, EINVAL, 'setpriv: and $!');
+}
+
+# ---- a handler that jumps out of a system call ----
+
+# While the kernel has a call in hand, a signal is sent whose handler runs at once, and dies.
+SKIP: {
+    skip no_listener(), 1 if length no_listener();
+    my $script = "$dir/unsafe.pl";
+    open my $out, '>', $script or die "$script: $!\n";
+    print {$out} <<'END';
+use lib 't/lib';
+use Linux::Prctl qw(setpriv);
+use Linux::Prctl::FileCaps;
+use Linux::Prctl::Status;
+use Seccomp qw(supervised);
+
+my ($dir) = @ARGV;
+sub descriptors { opendir my $open, '/proc/self/fd' or die; return scalar grep { /\A[0-9]/ } readdir $open }
+my %operation = (
+    'Status->current' => [ 0 => sub { Linux::Prctl::Status->current } ],                        # read
+    'after_exec'    => [ 193 => sub { Linux::Prctl::Status->current->after_exec("$dir/filter") } ], # fgetxattr
+    'FileCaps->get' => [ 191 => sub { Linux::Prctl::FileCaps->get("$dir/filter") } ],           # getxattr
+    'FileCaps->find' => [ 138 => sub { Linux::Prctl::FileCaps->find($dir, { found => sub { } }) } ], # fstatfs
+    'setpriv'       => [ 0 => sub { setpriv(no_new_privs => 1, dry_run => 1) } ],
+);
+for my $name (sort keys %operation) {
+    my ($number, $code) = @{ $operation{$name} };
+    my $sent;
+    my ($calls, $handled, $left) = supervised(
+        [$number],
+        sub {
+            my ($call) = @_;
+            my $file = readlink("/proc/$call->{pid}/fd/$call->{args}[0]") // '';
+            return if !$number && $file !~ m{/status\z};    # a read of another's
+            kill ALRM => $call->{pid} if !$sent++;
+            return;
+        },
+        sub {
+            local $SIG{ALRM} = sub { die "handled\n" };
+            my $before = descriptors();
+            eval { $code->(); 1 };
+            my $handled = $@;
+            return ($handled, descriptors() - $before);
+        }
+    );
+    print "$name: $left left, $handled";
+}
+END
+    close $out or die "$script: $!\n";
+    local $ENV{PERL_SIGNALS} = 'unsafe';
+    my @said = qx($^X @{[ map { "-I$_" } grep { !ref } @INC ]} $script $dir 2>/dev/null);
+    is_deeply(\@said, [ map { "$_: 0 left, handled\n" } 'FileCaps->find', 'FileCaps->get', 'Status->current', 'after_exec', 'setpriv' ],
+        'no descriptor is left open by a handler that dies at once');
 }
 
 # ---- status: what is tried inside is no business of the program ----

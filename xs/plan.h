@@ -41,10 +41,12 @@ static void S_look_at_self(pTHX_ const struct options *options, struct lp_creds 
     const int groups = getgroups(0, NULL);
     struct lp_reading reading[LP_SOURCES];
     struct lp_buffer buffer;
+    struct lp_held held;
     unsigned unknown;
     int status = -1, error = 0;
 
     make_buffers(&buffer, 1, (size_t)(groups > 0 ? groups : 0) + 1);
+    lp_hold_signals(&held);
     if (filtered) {
         status = lp_open_status();
         error = errno;
@@ -52,6 +54,7 @@ static void S_look_at_self(pTHX_ const struct options *options, struct lp_creds 
     lp_look(&buffer, status, NULL, reading);
     if (status >= 0)
         (void)close(status); /* it was only read */
+    lp_release_signals(&held);
     unknown = lp_unknown_fields(&reading[LP_GETTERS].creds);
     if (unknown)
         bad_plan(options, EPERM, "the kernel does not tell %" SVf, SVfARG(field_names(unknown)));

@@ -248,29 +248,42 @@ static SV *S_new_exec(pTHX_ const struct lp_exec_result *result,
 /* The kernel makes the whole of a status for one read; more are for very many groups. */
 #define PROC_BLOCK 65536
 
+#define read_all(fd, text) S_read_all(aTHX_ fd, text)
+static bool S_read_all(pTHX_ int fd, SV *text)
+{
+    ssize_t bytes;
+
+    do {
+        char *room = SvGROW(text, SvCUR(text) + PROC_BLOCK + 1) + SvCUR(text);
+
+        bytes = lp_read_fd(fd, room, PROC_BLOCK);
+        if (bytes > 0)
+            SvCUR_set(text, SvCUR(text) + (STRLEN)bytes);
+    } while (bytes == PROC_BLOCK);
+    *SvEND(text) = '\0';
+    return bytes >= 0;
+}
+
 /* A file that really is one of /proc, behind a newline; undef and errno where there is none. */
 #define read_proc(path) S_read_proc(aTHX_ path)
 static SV *S_read_proc(pTHX_ const char *path)
 {
     SV *text = sv_2mortal(newSVpvn("\n", 1));
-    ssize_t bytes;
-    int saved;
-    int fd = lp_open_proc(path);
+    struct lp_held held;
+    bool all;
+    int fd;
 
-    if (fd < 0)
-        return &PL_sv_undef;
-    do {
-        char *room = SvGROW(text, SvCUR(text) + PROC_BLOCK + 1) + SvCUR(text);
+    lp_hold_signals(&held);
+    fd = lp_open_proc(path);
+    all = fd >= 0 && read_all(fd, text);
+    if (fd >= 0) {
+        const int saved = errno;
 
-        bytes = read(fd, room, PROC_BLOCK);
-        if (bytes > 0)
-            SvCUR_set(text, SvCUR(text) + (STRLEN)bytes);
-    } while (bytes == PROC_BLOCK);
-    saved = errno;
-    (void)close(fd); /* it was only read */
-    errno = saved;
-    *SvEND(text) = '\0';
-    return bytes < 0 ? &PL_sv_undef : text;
+        (void)close(fd); /* it was only read */
+        errno = saved;
+    }
+    lp_release_signals(&held);
+    return all ? text : &PL_sv_undef;
 }
 
 /* ---- the entries ---- */
@@ -284,15 +297,21 @@ static SV *S_after_exec(pTHX_ HV *hash, const char *path, int fd)
     struct lp_exec_view *view;
     struct lp_exec_process process;
     struct lp_exec_result result;
+    struct lp_held held;
+    bool ours, found;
+    pid_t pid;
 
     Newx(chain, 1, struct lp_exec_chain);
     SAVEFREEPV(chain);
     Newx(view, 1, struct lp_exec_view);
     SAVEFREEPV(view);
     take_process(hash, &process);
-    if (lp_exec_look_at_ids((pid_t)field_number(hash, "pid"), field_number(hash, "ours") != 0,
-                            view) != 0
-        || lp_exec_look(path, fd, view, chain) != 0)
+    pid = (pid_t)field_number(hash, "pid");
+    ours = field_number(hash, "ours") != 0;
+    lp_hold_signals(&held);
+    found = lp_exec_look_at_ids(pid, ours, view) == 0 && lp_exec_look(path, fd, view, chain) == 0;
+    lp_release_signals(&held);
+    if (!found)
         return &PL_sv_undef;
     process.root = view->root;
     process.real_ids_count = lp_exec_real_ids_count();
