@@ -446,24 +446,66 @@ static uint64_t not_ignored(void)
     return (void (*)(int))PL_sigfpe_saved == SIG_DFL ? (uint64_t)1 << SIGFPE : 0;
 }
 
-/* As perl's own exec says it. */
+/* ---- perl -T ---- */
+
+/* As perl says it of exec and system: with -t, that is a warning. */
+#define is_insecure(format, what) S_is_insecure(aTHX_ format, what)
+static void S_is_insecure(pTHX_ const char *format, const char *what)
+{
+    TAINT;
+    errno = EPERM;
+    taint_proper(format, what);
+}
+
+/* perl marks a PATH with a directory that others may write to. */
+static bool has_insecure_directory(SV *value)
+{
+    const MAGIC *magic = mg_find(value, PERL_MAGIC_envelem);
+
+    return magic && MgTAINTEDDIR(magic);
+}
+
+/* A terminal's name does no harm, if it is one. */
+#define is_insecure_term(value) S_is_insecure_term(aTHX_ value)
+static bool S_is_insecure_term(pTHX_ SV *value)
+{
+    STRLEN length;
+    const char *text = SvPV_nomg(value, length);
+
+    for (STRLEN i = 0; i < length; i++)
+        if (!isALNUM(text[i]) && (i == 0 || !strchr("-.+", text[i])))
+            return true;
+    return false;
+}
+
+/* What perl itself looks at before it executes something. reset: only TERM is the caller's. */
+#define check_environment(reset) S_check_environment(aTHX_ reset)
+static void S_check_environment(pTHX_ bool reset)
+{
+    static const char *const names[] = {"TERM", "PATH", "IFS", "CDPATH", "ENV", "BASH_ENV"};
+    const size_t count = reset ? 1 : C_ARRAY_LENGTH(names);
+
+    for (size_t i = 0; i < count; i++) {
+        SV **value = hv_fetch(GvHVn(PL_envgv), names[i], (I32)strlen(names[i]), 0);
+
+        if (!value)
+            continue;
+        if (SvTAINTED(*value) && (i != 0 || is_insecure_term(*value)))
+            is_insecure("Insecure $ENV{%s}%s", names[i]);
+        if (has_insecure_directory(*value) && i != 0)
+            is_insecure("Insecure directory in $ENV{%s}%s", names[i]);
+    }
+}
+
 #define check_taint(options) S_check_taint(aTHX_ options)
 static void S_check_taint(pTHX_ const struct options *options)
 {
-    static const char *const names[] = {"PATH", "IFS", "CDPATH", "ENV", "BASH_ENV"};
-
     if (!PL_tainting)
         return;
     if (PL_tainted)
-        bad_plan(options, EPERM, "Insecure dependency in spawn while running with -T switch");
-    if (given(options, env))
-        return;
-    for (size_t i = 0; i < C_ARRAY_LENGTH(names); i++) {
-        SV **value = hv_fetch(GvHVn(PL_envgv), names[i], (I32)strlen(names[i]), 0);
-
-        if (value && SvTAINTED(*value))
-            bad_plan(options, EPERM, "Insecure $ENV{%s} while running with -T switch", names[i]);
-    }
+        is_insecure("Insecure dependency in %s%s", "spawn");
+    if (!given(options, env))
+        check_environment(is_true(options, reset_env));
 }
 
 /* Returns what reset_env makes of the environment, or NULL. */
@@ -491,8 +533,8 @@ static HV *S_read_spawn(pTHX_ const struct options *options, struct lp_spawn *sp
     }
     spawn->defaults = not_ignored();
     spawn->copy = way && strEQ(way, "fork");
-    check_root(options, spawn);
     check_taint(options);
+    check_root(options, spawn);
     return env;
 }
 
