@@ -147,6 +147,7 @@ for my $code (sub { $cap_ambient{kill} }, sub { use Linux::Prctl ':fatal'; $cap_
 
 use_readable_lib();    # root without capabilities may not look into another's home
 my $store = '$Linux::Prctl::cap_effective{chown} = 1; print "went on\n"; 1';
+my ($compiled, $call) = ("-MLinux::Prctl;sub store { $store }", 'store()');    # before the first line
 my %wish = (
     'no word of warnings'             => [ 'warns',  "use Linux::Prctl; $store" ],
     'use warnings'                    => [ 'warns',  "use warnings; use Linux::Prctl; $store" ],
@@ -176,6 +177,8 @@ my %wish = (
     '-w, no warnings of this'         => [ 'silent', "use Linux::Prctl; no warnings 'Linux::Prctl'; $store", '-w' ],
     '-X'                              => [ 'silent', "use warnings; use Linux::Prctl; $store", '-X' ],
     '-X, FATAL'                       => [ 'silent', "use Linux::Prctl; use warnings FATAL => 'all'; $store", '-X' ],
+    'compiled before a line with -X'  => [ 'silent', "#!perl -X\n$call", $compiled ],
+    '... or without'                  => [ 'warns',  "#!perl\n$call", $compiled ],
     '-W'                              => [ 'warns',  "use Linux::Prctl; $store", '-W' ],
     'use warnings, loaded later'      => [ 'warns',  "use warnings; no warnings 'once'; require Linux::Prctl; $store" ],
     'nothing said, loaded later'      => [ 'warns',  "require Linux::Prctl; $store" ],
@@ -213,7 +216,8 @@ for my $title (sort keys %wish) {
         waitpid $pid, 0;
         "$text($?)";
     };
-    my $said = qr/^cap_effective\{chown\}: Operation not permitted \(chown is not permitted\) at (?:-e|\(eval 1\)) line 1\./m;
+    my $at   = "@switches" eq $compiled ? qr/(?: at \S+ line 0)?/ : qr/ at (?:-e|\(eval 1\)) line 1/;
+    my $said = qr/^cap_effective\{chown\}: Operation not permitted \(chown is not permitted\)$at\./m;
     my $got = $output !~ /went on/ ? ($output =~ $said ? 'dies' : $output) : $output =~ $said ? 'warns' : 'silent';
     $got = $output if $got ne 'dies' && $output !~ /\(0\)\z/;
     is($got, $expected, "$title: $expected");

@@ -2,6 +2,7 @@ use 5.014;
 use warnings;
 use open IN => ':bytes', OUT => ':bytes';    # whatever PERL_UNICODE says
 
+use Errno qw(EIO);
 use Test::More;
 
 use lib 't/lib';
@@ -110,6 +111,7 @@ sub way_with {
         if ($call->{syscall} eq '0' && defined $imitated{sysctl}) {
             my $file = readlink "/proc/$call->{pid}/fd/$args[0]" // '';
             return if $file ne '/proc/sys/fs/suid_dumpable' || $args[2] < 7;
+            return { errno => $imitated{sysctl} } if $imitated{sysctl} =~ /\A\d+\z/;
             return { value => length $imitated{sysctl}, write => { $args[1] => $imitated{sysctl} } };
         }
         return { value => $imitated{dumpable} } if $args[0] == 3 && $call->{syscall} eq 'prctl' && defined $imitated{dumpable};
@@ -126,6 +128,8 @@ SKIP: {
     is_deeply([ way_with(sysctl => "0\n") ], [ 1, 0, 1 ], 'fs.suid_dumpable is 0: the memory is shared');
     is_deeply([ way_with(sysctl => "2\n") ], [ 1, 0, 1 ], 'fs.suid_dumpable is 2: the memory is shared');
     is_deeply([ way_with(sysctl => "1\n") ], [ '', 0, 1 ], 'fs.suid_dumpable is 1: it is not');
+    is_deeply([ way_with(sysctl => EIO) ], [ '', 0, 1 ], 'fs.suid_dumpable cannot be read: it is not');
+    is_deeply([ way_with(sysctl => '') ], [ '', 0, 1 ], 'fs.suid_dumpable says nothing: it is not');
     is_deeply([ way_with(dumpable => 2) ], [ '', 0, 2 ], 'the flag is SUID_DUMP_ROOT: it is not');
 }
 

@@ -147,7 +147,7 @@ else {
 
 SKIP: {
     my @entry = getpwuid 1;    # daemon, nearly everywhere
-    skip 'there is no user 1', 4 if !@entry;
+    skip 'there is no user 1', 7 if !@entry;
     my %plain = (HOME => $entry[7], SHELL => length $entry[8] ? $entry[8] : '/bin/sh', USER => $entry[0], LOGNAME => $entry[0], TERM => 'vt220');
     my ($env, $inherited) = in_child {
         local $ENV{TERM} = 'vt220';
@@ -168,6 +168,19 @@ SKIP: {
         is_deeply($perl, { %plain, PATH => '/usr/local/bin:/usr/bin:/bin' }, 'reset_env: what perl has');
         is_deeply({ map { /\A(\w+)=(.*)/ ? ($1, $2) : () } grep { !/\A_=/ } split /\n/, $program }, $perl,
             'reset_env: ... and what programs are given');
+    }
+    SKIP: {
+        skip "environment: $needs_root", 3 if $needs_root;
+        my $root = (getpwuid 0)[0];
+        is(setpriv(dry_run => 1, reset_env => 1)->{env}{LOGNAME}, $root, 'reset_env without a uid: that of the one that it is');
+        my $other = in_child {
+            setpriv(ruid => 1, rgid => 1, egid => 1, clear_groups => 1);
+            my $env = setpriv(dry_run => 1, reset_env => 1)->{env};
+            [ @$env{qw(LOGNAME HOME PATH)} ];
+        };
+        is_deeply($other, [ @plain{qw(LOGNAME HOME)}, '/usr/local/bin:/usr/bin:/bin' ], 'reset_env without a uid: the real one counts');
+        my $euid = in_child { setpriv(dry_run => 1, euid => 1, rgid => 1, egid => 1, clear_groups => 1, reset_env => 1)->{env}{LOGNAME} };
+        is($euid, $root, 'reset_env with an effective uid alone: that of the real one');
     }
     my $kept = in_child { $ENV{SECRET} = 'kept'; eval { setpriv(reset_env => 1, groups => 'x') }; $ENV{SECRET} };
     is($kept, 'kept', 'reset_env: where the plan dies, nothing is changed');

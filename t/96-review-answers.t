@@ -5,7 +5,7 @@ use 5.014;
 use warnings;
 
 use lib 't/lib';
-use Errno qw(EPERM EPROTO);
+use Errno qw(EINVAL EPERM EPROTO);
 use File::Temp ();
 use Test::More;
 
@@ -23,7 +23,7 @@ use constant RET_TRAP => 0x00030000;
 my %number = (
     getgroups => 115,
     setxattr => 188, fsetxattr => 190,
-    getxattr => 191, fgetxattr => 193, getxattrat => 464,
+    getxattr => 191, lgetxattr => 192, fgetxattr => 193, getxattrat => 464,
     removexattr => 197, fremovexattr => 199,
 );
 
@@ -76,8 +76,12 @@ is_deeply(\@failed, [EPROTO], 'find: nor is a trapped getxattrat');
 
 SKIP: {
     skip no_listener(), 1 if length no_listener();
-    for my $bytes (300, 60_000, 2**40) {
-        my $answer = sub { return { value => $bytes } };
+    for my $case (map { ([ $_, 0 ], [ $_, 1 ]) } 300, 60_000, 2**40) {
+        my ($bytes, $begins) = @$case;
+        my $answer = sub {
+            my ($call) = @_;
+            return { value => $bytes, write => $begins ? { $call->{args}[2] => pack 'V5', 0x02000000, (0) x 4 } : {} };
+        };
         my ($calls, $error, $errno) = supervised([ @number{qw(getxattr fgetxattr)} ], $answer, sub {
             return ('', 0) if eval { Linux::Prctl::Status->current->after_exec($file); 1 };
             return ($@, $! + 0);
@@ -85,6 +89,43 @@ SKIP: {
         is($errno, EPROTO, "after_exec: an attribute of $bytes bytes is more than there is room for")
             or diag $error;
         ok(scalar @$calls, 'after_exec: it was asked for');
+    }
+
+    # Nor does the kernel show an attribute that is malformed.
+    my @malformed = (
+        [ "\1\0\0",                    'an attribute of 3 bytes has no version' ],
+        [ pack('V5', 0x04000000, 0, 0, 0, 0), 'an attribute of version 4, which is not 1, 2 or 3' ],
+        [ pack('V6', 0x02000000, (0) x 5),    'an attribute of version 2 has 20 bytes, not 24' ],
+    );
+    for my $row (@malformed) {
+        my ($bytes, $why) = @$row;
+        my $answer  = sub {
+            my ($call) = @_;
+            return { errno => 38 } if $call->{syscall} eq $number{getxattrat};    # as before Linux 6.13
+            my $name = Seccomp::peek($call, $call->{args}[1], 20);
+            return { errno => 61 } if $name !~ /\Asecurity.capability\0?/;    # an access list
+            return { value => length $bytes, write => { $call->{args}[2] => $bytes } };
+        };
+        my (undef, %failed) = supervised([ @number{qw(getxattr lgetxattr fgetxattr getxattrat)} ], $answer, sub {
+            open my $handle, '<', $file or die "$file: $!\n";
+            my %do = (
+                'get by path'   => sub { $CLASS->get($file) },
+                'get by handle' => sub { $CLASS->get($handle) },
+                'find'          => sub { $CLASS->find($file, { found => sub { die "found @_\n" }, error => sub { die $_[-1] } }) },
+                'after_exec'    => sub { Linux::Prctl::Status->current->after_exec($file) },
+            );
+            my %said;
+            for my $what (keys %do) {
+                local $! = 0;
+                $said{$what} = eval { $do{$what}->(); 1 } ? ['', 0] : ["$@", $! + 0];
+            }
+            return %said;
+        });
+        for my $what (sort keys %failed) {
+            my ($error, $errno) = @{ $failed{$what} };
+            is($errno, EINVAL, "$what: $why") or diag $error;
+            like($error, $what eq 'after_exec' ? qr/its capabilities are malformed/ : qr/\Q$why\E/, "$what: and the message says so");
+        }
     }
 
     # ---- groups ----

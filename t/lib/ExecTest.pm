@@ -13,7 +13,7 @@ use Linux::Prctl qw(:all);
 use Linux::Prctl::Status;
 use POSIX ();
 
-our @EXPORT_OK = qw(own_mounts exec_stage exec_trial leave_stage why_trial);
+our @EXPORT_OK = qw(own_mounts exec_stage exec_trial leave_stage why_trial build_helper call many_ids);
 
 my $STATUS = 'Linux::Prctl::Status';
 my %number;    # of system calls

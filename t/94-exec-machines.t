@@ -1,0 +1,90 @@
+use 5.014;
+use warnings;
+
+use Errno qw(EACCES ENOEXEC);
+use File::Temp;
+use Test::More;
+
+use lib 't/lib';
+use Linux::Prctl::Status;
+use Seccomp qw(no_listener peek supervised);
+
+# Programs of other processors: which ones after_exec takes for runnable, by what the
+# processor is said to be. What the kernel would say is in the file of this process alone,
+# and a listener puts another one's number there.
+
+plan skip_all => no_listener() if length no_listener();
+
+my $own = readlink '/proc/self/exe' or die "/proc/self/exe: $!\n";
+my ($read, $openat) = (0, 257);
+my %machine = (
+    x86_64 => 62, 386 => 3, aarch64 => 183, arm => 40, ppc64 => 21, ppc => 20,
+    sparcv9 => 43, sparc32plus => 18, sparc => 2, riscv => 243, s390 => 22,
+);
+
+my $dir = File::Temp->newdir;
+
+# The first part of this perl's own file, for another machine.
+sub program {
+    my ($number) = @_;
+    open my $in, '<:raw', $own or die "$own: $!\n";
+    read $in, my $bytes, 65_536 or die "$own: $!\n";
+    substr $bytes, 18, 2, pack 'S', $number;
+    my $path = "$dir/program-$number";
+    open my $out, '>:raw', $path or die "$path: $!\n";
+    print {$out} $bytes;
+    close $out or die "$path: $!\n";
+    chmod 0755, $path or die "$path: $!\n";
+    return $path;
+}
+
+my %file = map { $_ => program($machine{$_}) } keys %machine;
+
+# Those that after_exec foresees an exec of, where that is the answer to what it asks of its
+# own file. All else that is refused is refused for its format.
+sub runnable {
+    my ($answer) = @_;
+    my $told = 0;
+    my (undef, @found) = supervised([ $read, $openat ], sub {
+        my ($call) = @_;
+        my @args = @{ $call->{args} };
+        if ($call->{syscall} eq $openat) {
+            $told = 0;
+            return $answer->{errno} && peek($call, $args[1], 15) eq "/proc/self/exe\0" ? $answer : undef;
+        }
+        my $path = readlink "/proc/$call->{pid}/fd/$args[0]";
+        return if !defined $answer->{bytes} || ($path // '') ne $own;
+        return { value => 0 } if $told++;
+        return { value => length $answer->{bytes}, write => { $args[1] => $answer->{bytes} } };
+    }, sub {
+        return map {
+            my $lived = eval { Linux::Prctl::Status->current->after_exec($file{$_}); 1 };
+            $lived ? $_ : $! == ENOEXEC ? () : "$_: $@";
+        } sort keys %file;
+    });
+    return join ' ', @found;
+}
+
+# The first bytes of a file for a machine, in one read, and then no more.
+sub header {
+    my ($number) = @_;
+    open my $in, '<:raw', $own or die "$own: $!\n";
+    read $in, my $bytes, 256;
+    substr $bytes, 18, 2, pack 'S', $number;
+    return $bytes;
+}
+
+my %runs = (
+    x86_64 => '386 x86_64', 386 => '386 x86_64', aarch64 => 'aarch64 arm', arm => 'aarch64 arm',
+    ppc64 => 'ppc ppc64', ppc => 'ppc ppc64', riscv => 'riscv', s390 => 's390',
+    sparcv9 => 'sparc sparc32plus sparcv9', sparc32plus => 'sparc sparc32plus sparcv9',
+    sparc => 'sparc sparc32plus sparcv9',
+);
+is(runnable({}), $runs{x86_64}, 'this processor: its own and its older one\'s');
+is(runnable({ bytes => header($machine{$_}) }), $runs{$_}, "$_: its own and its relatives'") for sort keys %runs;
+
+my $all = join ' ', sort keys %machine;
+is(runnable({ errno => EACCES }), $all, 'where its own file cannot be opened, nobody can tell');
+is(runnable({ bytes => substr header($machine{riscv}), 0, 30 }), $all, 'nor where that is too short to say');
+
+done_testing;
