@@ -458,7 +458,8 @@ static void S_is_insecure(pTHX_ const char *format, const char *what)
 }
 
 /* perl marks a PATH with a directory that others may write to. */
-static bool has_insecure_directory(SV *value)
+#define has_insecure_directory(value) S_has_insecure_directory(aTHX_ value)
+static bool S_has_insecure_directory(pTHX_ SV *value)
 {
     const MAGIC *magic = mg_find(value, PERL_MAGIC_envelem);
 
