@@ -234,8 +234,15 @@ sub random_calls {
         ($name, my $code) = eval { random_call() } or next;    # a value that died too early
         $note->("$seed/$i $name") if $note;
         $! = 0;
-        next if eval { if (odds(0.5)) { my $got = $code->() } else { my @got = $code->() } 1 };
-        my ($error, $errno) = ($@, $! + 0);
+        my ($lived, $error, $errno);
+        my $inside = eval {
+            $lived = eval { if (odds(0.5)) { my $got = $code->() } else { my @got = $code->() } 1 };
+            ($error, $errno) = ($@, $! + 0);
+            1;
+        };
+        # Before 5.24, the eval that is left does not catch what a hash refuses to restore.
+        ($error, $errno) = ($@, $! + 0) if !$inside;
+        next if $lived;
         push @wrong, "$seed/$i $name: $error" if $error =~ $FREED;
         # Whoever dies sets $!: what died was ours, if it names what was called.
         push @wrong, "$seed/$i $name: \$! is 0 after: $error"
