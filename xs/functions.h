@@ -207,8 +207,6 @@ static void S_take_words(pTHX_ CV *cv, const struct function *function, I32 ax, 
     I32 least = 0, most = 0;
     I32 taken = 0;
 
-    if (!count && function->word[0].kind == W_NONE)
-        return;
     for (word = function->word; word->kind != W_NONE; word++)
         if (word->name) {
             most++;
@@ -307,6 +305,22 @@ static void S_set_by_one(pTHX_ CV *cv)
     RETURN_STATUS(status);
 }
 
+#define RETURN_ANSWER(answer)                                                       \
+    STMT_START {                                                                    \
+        XSprePUSH;                                                                  \
+        EXTEND(SP, 1);                                                              \
+        if ((answer).failed) {                                                      \
+            PUSHs(&PL_sv_undef);                                                    \
+        } else {                                                                    \
+            dXSTARG;                                                                \
+            if ((answer).value > UV_MAX) /* a cookie may be wider than perl's numbers */ \
+                PUSHn((NV)(answer).value);                                          \
+            else                                                                    \
+                PUSHu((UV)(answer).value);                                          \
+        }                                                                           \
+        XSRETURN(1);                                                                \
+    } STMT_END
+
 static void S_get_function(pTHX_ CV *cv)
 {
     dXSARGS;
@@ -318,25 +332,29 @@ static void S_get_function(pTHX_ CV *cv)
     answer = answer_of(function, word);
     if (answer.failed)
         refused_call(cv, ax, items, NULL);
-    XSprePUSH;
-    EXTEND(SP, 1);
-    if (answer.failed) {
-        PUSHs(&PL_sv_undef);
-    } else {
-        dXSTARG;
+    RETURN_ANSWER(answer);
+}
 
-        if (answer.value > UV_MAX) /* a cookie may be wider than perl's numbers */
-            PUSHn((NV)answer.value);
-        else
-            PUSHu((UV)answer.value);
-    }
-    XSRETURN(1);
+/* Most of them: there is nothing to take. */
+static void S_get_by_none(pTHX_ CV *cv)
+{
+    static const unsigned long none[WORDS];
+    dXSARGS;
+    const struct function *function = (const struct function *)XSANY.any_ptr;
+    struct lp_answer answer;
+
+    if (items)
+        usage(cv, function);
+    answer = answer_of(function, none);
+    if (answer.failed)
+        refused_call(cv, ax, items, NULL);
+    RETURN_ANSWER(answer);
 }
 
 static XSUBADDR_t body_of(const struct function *function)
 {
     if (function->body < BODY_STATUS)
-        return S_get_function;
+        return function->word[0].kind == W_NONE ? S_get_by_none : S_get_function;
     return sets_by_one(function) ? S_set_by_one : S_set_function;
 }
 
