@@ -3,14 +3,16 @@ use warnings;
 
 use lib 't/lib';
 
+use ExtUtils::Manifest qw(maniread);
 use Manual qw(pages page_file paragraphs targets plain);
 use Pod::Checker;
 use Pod::Text;
 use Test::More;
 
-# The form of the manual: links lead somewhere, podchecker has nothing to say, and no
-# line is cut in a terminal of 80 columns.
+# The form of the manual: links lead somewhere, the files of ours that it names exist,
+# podchecker has nothing to say, and no line is cut in a terminal of 80 columns.
 my @pages = pages();
+my %file   = %{ maniread() };
 my %target = map { my $page = $_; $page => { map { $_ => 1 } targets($page) } } @pages;
 
 for my $page (@pages) {
@@ -27,6 +29,9 @@ for my $page (@pages) {
         push @lost, $to if !$target{$where} || defined $section && !$target{$where}{ $section =~ s/\A"|"\z//gr };
     }
     is("@lost", '', "$page: every link leads somewhere");
+
+    my @named = $text =~ m{F<((?:t|xt|eg|bench|src)/\w[^<>]*|[A-Z]+\.md)>}g;
+    is_deeply([ grep { !exists $file{$_} } @named ], [], "$page: the files it names are in MANIFEST");
 
     my $log = '';
     open my $to, '>', \$log or die "$file: $!\n";
