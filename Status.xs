@@ -11,6 +11,83 @@ _read_proc(const char *path)
     OUTPUT:
         RETVAL
 
+# What it says: one fact, all that as_hash has of it, and a line that sums it up, with
+# whether the user namespace is ours: undef where nobody knows.
+
+SV *
+_fact_of(const char *text, const char *name)
+    CODE:
+        RETVAL = fact_of(text, name);
+    OUTPUT:
+        RETVAL
+
+SV *
+_facts_of(const char *text)
+    CODE:
+        RETVAL = facts_of(text);
+    OUTPUT:
+        RETVAL
+
+SV *
+_summary_of(const char *text, SV *ours)
+    PREINIT:
+        struct status status;
+    CODE:
+        find_lines(text, &status);
+        RETVAL = new_summary(&status, lp_all_caps(), SvOK(ours) ? SvIV(ours) != 0 : -1);
+    OUTPUT:
+        RETVAL
+
+# All processes: those that are wanted, as hashes of facts, or as texts with the number of
+# the user namespace.
+
+SV *
+_list(bool privileged, SV *cap, SV *unread, SV *facts)
+    CODE:
+        {
+            struct listing listing = {
+                .privileged = privileged,
+                .has_cap = SvOK(cap), .cap = SvOK(cap) ? (unsigned)SvUV(cap) : 0,
+                .unread = SvOK(unread) ? unread : NULL,
+                .facts = SvOK(facts) ? (AV *)SvRV(facts) : NULL,
+            };
+
+            RETVAL = list_processes(&listing);
+        }
+    OUTPUT:
+        RETVAL
+
+# The number of a fact that a list may have, or -1.
+
+int
+_fact_number(const char *name)
+    CODE:
+        RETVAL = fact_number(name);
+    OUTPUT:
+        RETVAL
+
+# The number of the user namespace of a process or thread; and whether it is ours.
+
+SV *
+_user_ns(const char *process)
+    PREINIT:
+        unsigned long id;
+    CODE:
+        id = user_namespace(process);
+        RETVAL = id ? newSVuv(id) : newSV(0);
+    OUTPUT:
+        RETVAL
+
+SV *
+_is_our_ns(const char *process, SV *id)
+    PREINIT:
+        int ours;
+    CODE:
+        ours = is_our_namespace(process, SvOK(id) ? SvUV(id) : 0, user_namespace("thread-self"));
+        RETVAL = ours < 0 ? newSV(0) : newSViv(ours);
+    OUTPUT:
+        RETVAL
+
 # What a process would be after it executed a file: by path, or by descriptor.
 
 SV *

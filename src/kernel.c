@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/capability.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -440,6 +441,46 @@ int lp_capget_of(pid_t pid, struct lp_caps *caps)
 int lp_capget(struct lp_caps *caps)
 {
     return lp_capget_of(0, caps);
+}
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+struct pidfd_info {
+    uint64_t mask;
+    uint64_t cgroup;
+    uint32_t pid, process, parent;
+    uint32_t uid, gid, effective_uid, effective_gid;
+    uint32_t saved_uid, saved_gid, fs_uid, fs_gid;
+    int32_t exit_status;
+};
+
+#define PIDFD_GET_INFO _IOWR(0xff, 11, struct pidfd_info)
+#define PIDFD_INFO_CREDS 2
+
+static bool surely_not_root(pid_t pid)
+{
+    struct pidfd_info info = {.mask = PIDFD_INFO_CREDS};
+    const int fd = (int)syscall(SYS_pidfd_open, (long)pid, 0L);
+    bool told;
+
+    if (fd < 0)
+        return false;
+    told = ioctl(fd, PIDFD_GET_INFO, &info) == 0 && info.mask & PIDFD_INFO_CREDS
+           && info.pid == (uint32_t)pid;
+    (void)close(fd); /* nothing was written through it */
+    return told && info.uid && info.effective_uid && info.saved_uid && info.fs_uid;
+}
+
+bool lp_surely_has_nothing(pid_t pid)
+{
+    struct lp_caps caps;
+
+    /* What is ambient is permitted. */
+    return lp_capget_of(pid, &caps) == 0
+           && !(caps.set[LP_EFFECTIVE] | caps.set[LP_PERMITTED] | caps.set[LP_INHERITABLE])
+           && surely_not_root(pid);
 }
 
 int lp_capset(const struct lp_caps *caps)

@@ -13,7 +13,7 @@ use Messages qw(messages shape_of);
 my $page = 'Linux::Prctl::Diagnostics';
 
 # Files whose texts are answers, not messages: they have a page of their own.
-my %answers = map { $_ => 1 } ();
+my %answers = map { $_ => 1 } qw(xs/status_facts.h);
 
 my %shape = map { $_ => 1 } keys %{ messages(\%answers) };
 cmp_ok(scalar keys %shape, '>', 80, 'the source has messages');

@@ -31,6 +31,9 @@ sub tried {
 }
 
 my @calls = (
+    [ 'Status: all'            => sub { my @x = $T->all(privileged => 1); my @y = $T->all(unread => sub { }, facts => [qw(name caps summary user_ns groups)]) } ],
+    [ 'Status: all, refused'   => tried(sub { $T->all(facts => ['pid', 'bogus']) }) ],
+    [ 'Status: summary'        => sub { my $x = $status->summary; my $y = $other->privileged; my $z = caps_text(qw(chown kill)) } ],
     [ 'CapState: new, copy'    => sub { my $x = $S->new; my $y = $x->copy } ],
     [ 'CapState: get_current'  => sub { my $x = $S->get_current } ],
     [ 'CapState: get_for_pid'  => sub { my $x = $S->get_for_pid($$) } ],

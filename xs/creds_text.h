@@ -57,11 +57,11 @@ static AV *S_caps_list(pTHX_ enum lp_set set, uint64_t mask)
 
 /* ---- sets of capabilities ---- */
 
-#define told(set, named) S_told(aTHX_ set, named)
-static const char *S_told(pTHX_ uint64_t set, AV **named)
+#define told(set, all, named) S_told(aTHX_ set, all, named)
+static const char *S_told(pTHX_ uint64_t set, uint64_t all, AV **named)
 {
     uint64_t caps;
-    const enum lp_telling telling = lp_telling(set, lp_all_caps(), &caps);
+    const enum lp_telling telling = lp_telling(set, all, &caps);
 
     *named = caps_list(caps);
     return telling == LP_TELL_NONE ? "none" : telling == LP_TELL_ALL ? "all"
@@ -73,18 +73,19 @@ static const char *S_told(pTHX_ uint64_t set, AV **named)
 static SV *S_caps_words(pTHX_ uint64_t set)
 {
     AV *named;
-    const char *start = told(set, &named);
+    const char *start = told(set, lp_all_caps(), &named);
 
     return sv_2mortal(newSVpvf("%s%" SVf, start, SVfARG(and_list(named))));
 }
 
-/* Where each name counts: "chown, kill", "all but chown", "all". */
-#define cat_caps(text, set) S_cat_caps(aTHX_ text, set)
-static void S_cat_caps(pTHX_ SV *text, uint64_t set)
+/* Where each name counts: "chown, kill", "all but chown", "all"; which are these? */
+#define cat_caps(text, set) cat_caps_of(text, set, lp_all_caps())
+#define cat_caps_of(text, set, all) S_cat_caps_of(aTHX_ text, set, all)
+static void S_cat_caps_of(pTHX_ SV *text, uint64_t set, uint64_t all)
 {
     AV *named;
 
-    sv_catpv(text, told(set, &named));
+    sv_catpv(text, told(set, all, &named));
     for (SSize_t i = 0; i <= av_len(named); i++)
         sv_catpvf(text, "%s%" SVf, i ? ", " : "", SVfARG(*av_fetch(named, i, 0)));
 }

@@ -3,7 +3,7 @@
 #ifndef LP_XS_STATUS_H
 #define LP_XS_STATUS_H
 
-#include "perl_api.h"
+#include "status_list.h"
 #include "../src/exec.h"
 
 #include <stdio.h>
@@ -241,49 +241,6 @@ static SV *S_new_exec(pTHX_ const struct lp_exec_result *result,
     give(hash, "program", new_program(chain));
     give_creds(hash, &result->creds);
     return newRV_noinc((SV *)hash);
-}
-
-/* ---- files of /proc ---- */
-
-/* The kernel makes the whole of a status for one read; more are for very many groups. */
-#define PROC_BLOCK 65536
-
-#define read_all(fd, text) S_read_all(aTHX_ fd, text)
-static bool S_read_all(pTHX_ int fd, SV *text)
-{
-    ssize_t bytes;
-
-    do {
-        char *room = SvGROW(text, SvCUR(text) + PROC_BLOCK + 1) + SvCUR(text);
-
-        bytes = lp_read_fd(fd, room, PROC_BLOCK);
-        if (bytes > 0)
-            SvCUR_set(text, SvCUR(text) + (STRLEN)bytes);
-    } while (bytes == PROC_BLOCK);
-    *SvEND(text) = '\0';
-    return bytes >= 0;
-}
-
-/* A file that really is one of /proc, behind a newline; undef and errno where there is none. */
-#define read_proc(path) S_read_proc(aTHX_ path)
-static SV *S_read_proc(pTHX_ const char *path)
-{
-    SV *text = sv_2mortal(newSVpvn("\n", 1));
-    struct lp_held held;
-    bool all;
-    int fd;
-
-    lp_hold_signals(&held);
-    fd = lp_open_proc(path);
-    all = fd >= 0 && read_all(fd, text);
-    if (fd >= 0) {
-        const int saved = errno;
-
-        (void)close(fd); /* it was only read */
-        errno = saved;
-    }
-    lp_release_signals(&held);
-    return all ? text : &PL_sv_undef;
 }
 
 /* ---- the entries ---- */

@@ -10,8 +10,7 @@ my $MOST_PID = 2**31 - 1;
 
 # ---- what a line says ----
 
-my @SLOTS   = qw(real effective saved fs);
-my @SECCOMP = qw(disabled strict filter);
+my @SLOTS = qw(real effective saved fs);
 
 my %SET_LINES = (
     effective   => 'CapEff',
@@ -22,22 +21,9 @@ my %SET_LINES = (
 );
 my @SETS = qw(effective permitted inheritable bounding ambient);
 
-# A fact, the line that it comes from, and how it is read.
-my %FACTS = (
-    pid             => [ Tgid            => \&_number ],
-    tid             => [ Pid             => \&_number ],
-    name            => [ Name            => \&_name ],
-    state           => [ State           => \&_state ],
-    ppid            => [ PPid            => \&_number ],
-    tracer          => [ TracerPid       => \&_number ],
-    uid             => [ Uid             => \&_slots ],
-    gid             => [ Gid             => \&_slots ],
-    groups          => [ Groups          => \&_numbers ],
-    no_new_privs    => [ NoNewPrivs      => \&_number ],
-    seccomp         => [ Seccomp         => \&_seccomp ],
-    seccomp_filters => [ Seccomp_filters => \&_number ],
-    threads         => [ Threads         => \&_number ],
-);
+# Each comes from a line or some of them, and is read in C.
+my @FACTS = qw(pid tid name state ppid tracer uid gid groups caps no_new_privs seccomp
+    seccomp_filters privileged);
 
 # What the kernel tells a thread about itself alone.
 my %OWN_FACTS = (
@@ -48,46 +34,6 @@ my %OWN_FACTS = (
     subreaper  => \&Linux::Prctl::get_child_subreaper,
     timerslack => \&Linux::Prctl::get_timerslack,
 );
-
-sub _number  { return $_[0] + 0 }
-sub _numbers { return [ map { $_ + 0 } split ' ', $_[0] ] }
-
-sub _slots {
-    my ($real, $effective, $saved, $fs) = map { $_ + 0 } split ' ', $_[0];
-    return { real => $real, effective => $effective, saved => $saved, fs => $fs };
-}
-
-# The kernel writes a newline and a backslash as \n and \\, all else as it is.
-sub _name {
-    my ($text) = @_;
-    return $text =~ s/\\([n\\])/$1 eq 'n' ? "\n" : '\\'/gre;
-}
-
-# "S (sleeping)"
-sub _state {
-    my ($text) = @_;
-    return $text =~ /\((.*)\)/ ? $1 : $text;
-}
-
-sub _seccomp {
-    my ($mode) = @_;
-    return $SECCOMP[$mode] // $mode;
-}
-
-# The names in a mask. Most processes of a machine have one of a few masks.
-my @NAMES = map { Linux::Prctl::cap_name($_) } 0 .. 63;
-my %NAMES_OF;
-
-sub _names {
-    my ($hex) = @_;
-    my $names = $NAMES_OF{$hex};
-    if (!$names) {
-        my $bits = unpack 'b*', reverse pack 'H16', $hex;
-        %NAMES_OF = () if keys %NAMES_OF > 100;
-        $names = $NAMES_OF{$hex} = [ @NAMES[ grep { substr $bits, $_, 1 } 0 .. 63 ] ];
-    }
-    return [@$names];
-}
 
 sub _securebit_names {
     my ($mask) = @_;
@@ -164,20 +110,10 @@ sub _new {
     return bless { text => $$text, own => \%own }, $class;
 }
 
-# The number of a user namespace, where it may be asked for.
-sub _user_ns {
-    my ($process) = @_;
-    my ($id) = (readlink("/proc/$process/ns/user") // '') =~ /\[([0-9]+)\]/;
-    return defined $id ? $id + 0 : undef;
-}
-
-# Is it ours? Where its number is not told, other ids in it say that it is not.
+# Is the user namespace ours?
 sub _is_ours {
     my ($self) = @_;
-    my $own = _user_ns('thread-self');
-    return $self->{user_ns} == $own if defined $self->{user_ns} && defined $own;
-    my ($theirs, $ours) = map { _read("/proc/$_/uid_map") } $self->pid, 'thread-self';
-    return $theirs && $ours && $$theirs ne $$ours ? !!0 : undef;
+    return _is_our_ns($self->pid, $self->{user_ns});
 }
 
 sub _own {
@@ -258,6 +194,53 @@ sub _threads {
     return @threads;
 }
 
+# ---- all of them ----
+
+my %WHICH = map { $_ => 1 } qw(facts privileged unread with);
+
+sub _listed_facts {
+    my ($facts) = @_;
+    return if !defined $facts;
+    _die('all: facts is not a list of names') if ref $facts ne 'ARRAY';
+    return [ map {
+        my $number = defined && !ref ? _fact_number($_) : -1;
+        my $shown  = defined ? '"' . _printable("$_") . '"' : 'undef';
+        _die("all: there is no fact $shown for a list") if $number < 0;
+        $number;
+    } @$facts ];
+}
+
+sub all {
+    my ($class, @which) = @_;
+    _die('Usage: ' . __PACKAGE__ . '->all(...)') if !@_ || @which % 2;
+    _class($class, 'all');
+    my %which = @which;
+    for my $shown (map { _printable($_) } grep { !$WHICH{$_} } sort keys %which) {
+        _die("all: unknown option \"$shown\"");
+    }
+    my ($with, $unread) = @which{qw(with unread)};
+    my $number = defined $with ? _try(sub { Linux::Prctl::cap_number($with) }) : undef;
+    my $shown  = defined $with ? '"' . _printable("$with") . '"' : '';
+    _die("all: $shown is not a capability") if length $shown && !defined $number;
+    _die('all: unread is not code') if defined $unread && ref $unread ne 'CODE';
+    my $facts = _listed_facts($which{facts});
+    my $errno = $! + 0;
+    my $found = _list($which{privileged}, $number, $unread, $facts)
+        // _refused('all', ENOENT, '/proc is not mounted');
+    $! = $errno;
+    return @$found if $facts;
+    return map { $class->_listed(@$_) } @$found;
+}
+
+# An object that a list has; the own thread has more to tell.
+sub _listed {
+    my ($class, $text, $user_ns) = @_;
+    my $mine = _is_me(\$text, $$);
+    my $self = $class->_new(\$text, $mine ? _own() : ());
+    @$self{qw(mine user_ns)} = ($mine, $user_ns);
+    return $self;
+}
+
 # The threads of a process; of an object, how many there were.
 sub threads {
     my ($self, @pid) = @_;
@@ -286,35 +269,9 @@ sub _line {
     return substr $self->{text}, $from, index($self->{text}, "\n", $from) - $from;
 }
 
-# All lines that a fact comes from.
-my ($LINES) = map { qr/\n($_):\t([^\n]*)/ }
-    join '|', values %SET_LINES, map { $_->[0] } values %FACTS;
-
 sub _fact {
     my ($self, $fact) = @_;
-    my ($name, $read) = @{ $FACTS{$fact} };
-    my $line = $self->_line($name);
-    return defined $line ? $read->($line) : undef;
-}
-
-sub _caps {
-    my ($self) = @_;
-    my %line;
-    for my $line (values %SET_LINES) {
-        my $mask = $self->_line($line);
-        $line{$line} = $mask if defined $mask;
-    }
-    return _sets(\%line);
-}
-
-sub _sets {
-    my ($line) = @_;
-    my %caps;
-    for my $set (@SETS) {
-        my $mask = $line->{ $SET_LINES{$set} } // next;
-        $caps{$set} = _names($mask);
-    }
-    return \%caps;
+    return _fact_of($self->{text}, $fact);
 }
 
 sub _own_fact {
@@ -384,6 +341,12 @@ sub _namespace {
     return %ns ? \%ns : undef;
 }
 
+sub _summary {
+    my ($self) = @_;
+    my $ns = $self->_namespace;
+    return _summary_of($self->{text}, $ns ? $ns->{ours} : undef);
+}
+
 # ---- methods ----
 
 # A method that takes nothing and gives what the code gives.
@@ -398,11 +361,11 @@ sub _accessor {
     return;
 }
 
-_accessor($_, \&_fact)     for grep { $_ ne 'threads' } keys %FACTS;
+_accessor($_, \&_fact) for @FACTS;
 _accessor($_, \&_own_fact) for keys %OWN_FACTS, qw(at_secure assumed);
 _accessor($_, \&_asked) for keys %ASKED;
 _accessor(user_ns => \&_namespace);
-_accessor(caps    => \&_caps);
+_accessor(summary => \&_summary);
 _accessor(as_hash => \&_as_hash);
 _accessor(as_json => \&_as_json);
 _accessor(report  => \&_report);
@@ -410,18 +373,13 @@ _accessor(report  => \&_report);
 # All that was read when the object was made.
 sub _facts {
     my ($self) = @_;
-    my %line = $self->{text} =~ /$LINES/g;
-    my %hash = (caps => _sets(\%line));
-    for my $fact (keys %FACTS) {
-        my ($name, $read) = @{ $FACTS{$fact} };
-        $hash{$fact} = $read->($line{$name}) if defined $line{$name};
-    }
+    my $hash = _facts_of($self->{text});
     for my $fact (keys %{ $self->{own} }) {
-        $hash{$fact} = $self->_own_fact($fact);
+        $hash->{$fact} = $self->_own_fact($fact);
     }
     my $ns = $self->_namespace;
-    $hash{user_ns} = $ns if $ns;
-    return \%hash;
+    $hash->{user_ns} = $ns if $ns;
+    return $hash;
 }
 
 sub _as_hash {
@@ -564,7 +522,7 @@ sub _process {
 sub _has_ptrace {
     my ($pid) = @_;
     my $text = _read("/proc/$pid/status") // return 0;
-    my $caps = _new(__PACKAGE__, $text)->_caps;
+    my $caps = _fact_of($$text, 'caps');
     return !!grep { $_ eq 'sys_ptrace' } @{ $caps->{effective} // [] };
 }
 
@@ -820,7 +778,7 @@ sub _refusal_text {
 # Which sets have it: those of the object, or what they were before an exec.
 sub _where {
     my ($self, $number) = @_;
-    my $caps = $self->_caps;
+    my $caps = $self->caps;
     my $name = Linux::Prctl::cap_name($number);
     my $has = sub { (grep { $_ eq $name } @{ $_[0] }) ? 1 : 0 };
     return { map { $_ => $has->($caps->{$_}) } keys %$caps };

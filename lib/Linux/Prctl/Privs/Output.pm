@@ -112,40 +112,65 @@ sub wrap {
 # numbers alone are on the right.
 my $MOST = 32;
 
+# How wide the columns before the last one are, and the format of a row that needs no more
+# than that.
+sub _layout {
+    my ($last, @rows) = @_;
+    my ($format, @room) = ('');
+    for my $column (0 .. $last - 1) {
+        my ($room, $right) = (0, 1);
+        for my $row (@rows) {
+            my $cell   = $row->[$column];
+            my $length = length $cell;
+            $length = _columns($cell) if $cell =~ /[^ -~]/;
+            $room   = $length if $length > $room && $length <= $MOST;
+            $right &&= $row == $rows[0] || $cell !~ m{[^0-9/]};
+        }
+        push @room, $room;
+        $format .= '%' . ($right ? '' : '-') . "${room}s  ";
+    }
+    return ($format, @room);
+}
+
+# sprintf counts bytes: what looks shorter than it is is made longer.
+sub _start_of_row {
+    my ($format, $room, @cells) = @_;
+    return sprintf $format, @cells if !grep { /[^ -~]/ } @cells;
+    my $at = 0;
+    return $format =~ s{%(-?)[0-9]+s}{
+        my ($left, $cell) = ($1, $cells[$at]);
+        my $pad = $room->[ $at++ ] - _columns($cell);
+        my $blanks = $pad > 0 ? ' ' x $pad : '';
+        $left ? "$cell$blanks" : "$blanks$cell"
+    }ger;
+}
+
 sub table {
     my (@rows) = @_;
     my $last = $#{ $rows[0] };
-    my (@room, @format);
-    for my $column (0 .. $last - 1) {
-        my $right = 1;
-        $room[$column] = 0;
-        for my $row (@rows) {
-            my $cell   = $row->[$column];
-            my $length = _columns($cell);
-            $room[$column] = $length if $length > $room[$column] && $length <= $MOST;
-            $right &&= $row == $rows[0] || $cell =~ m{\A[0-9/]*\z};
-        }
-        $format[$column] = $right ? sub { ' ' x $_[1] . $_[0] } : sub { $_[0] . ' ' x $_[1] };
-    }
+    my ($format, @room) = _layout($last, @rows);
     my $start = 0;
     $start += $_ + 2 for @room;
     my $rest = width() - $start;
     $rest = 20 if $rest < 20;
-    my $text = '';
+    my @lines;
     for my $row (@rows) {
-        my $line = '';
-        for my $column (0 .. $last - 1) {
-            my $pad = $room[$column] - _columns($row->[$column]);
-            $line .= $format[$column]->($row->[$column], $pad > 0 ? $pad : 0) . '  ';
+        my @cells = @$row[ 0 .. $last - 1 ];
+        my $line  = _start_of_row($format, \@room, @cells);
+        my $text  = $row->[$last];
+        my $long  = length $line > $start && _columns($line) > $start;
+        if ($long || length $text > $rest || !length $text) {
+            my @parts = wrap($rest, $text);
+            $line .= shift @parts if !$long && @parts;
+            $line = join "\n" . ' ' x $start, $line, @parts if @parts;
+            $line =~ s/ +$//mg if $long || !length $text;
         }
-        my $long  = _columns($line) > $start;
-        my @lines = wrap($rest, $row->[$last]);
-        $line .= shift @lines if !$long;
-        $line = join "\n" . ' ' x $start, $line, @lines if @lines;
-        $line =~ s/ +$//mg if $long || !length $row->[$last];
-        $text .= ($row == $rows[0] ? paint(bold => $line) : $line) . "\n";
+        else {
+            $line .= $text;
+        }
+        push @lines, @lines ? $line : paint(bold => $line);
     }
-    return $text;
+    return join "\n", @lines, '';
 }
 
 # ---- JSON ----

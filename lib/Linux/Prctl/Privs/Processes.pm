@@ -6,16 +6,14 @@ use warnings;
 
 use Errno qw(EACCES ENOENT EPERM ESRCH);
 use Exporter qw(import);
-use Linux::Prctl::CapState;
 use Linux::Prctl::Privs qw(complain not_found misuse sentence capability);
 use Linux::Prctl::Privs::Output qw(json paint printable table text_of);
-use Linux::Prctl::Privs::Words qw(caps_text count_text user_text);
+use Linux::Prctl::Privs::Words qw(count_text user_text);
 use Linux::Prctl::Status;
 
 our @EXPORT_OK = qw(process record refusal);
 
 my $STATUS = 'Linux::Prctl::Status';
-my $NONE   = Linux::Prctl::CapState->new;
 
 # ---- one process ----
 
@@ -124,42 +122,14 @@ sub show {
 
 # ---- ps ----
 
-# A thread of the kernel has no program, and neither has a process that has ended, unless
-# only its first thread has. Where that cannot be asked, the flags of the former say it
-# (proc_pid_stat(5)); all are children of process 2, which spares the others the look.
-my $PF_KTHREAD = 0x200000;
+# What a row has of a process or thread.
+my @FACTS = qw(pid tid uid name summary);
 
-sub _has_no_program {
-    my ($pid) = @_;
-    return 0 if defined readlink "/proc/$pid/exe" or $! != ENOENT;
-    return ((stat "/proc/$pid/task")[3] // 3) <= 3;    # two links, and one for each thread
-}
-
-sub _is_of_the_kernel {
-    my ($pid, $status) = @_;
-    return 0 if $pid != 2 && $status->ppid != 2;
-    open my $in, '<:raw', "/proc/$pid/stat" or return 0;
-    my ($flags) = (readline($in) // '') =~ /.*\) \S(?: \S+){5} ([0-9]+)/s;
-    return ($flags // 0) & $PF_KTHREAD;
-}
-
-# Is there anything to say of it? capget(2) costs a tenth of all that the kernel tells of a
-# process. Without a capability, what is left is uid 0, and then the directory is root's.
-sub _may_be_listed {
-    my ($pid, $caps, $option) = @_;
-    return 0 if defined $option->{with} && !$caps->has(permitted => $option->{with});
-    return 1 if $option->{all};
-    return 0 if $caps == $NONE && (stat "/proc/$pid")[4];
-    return !_has_no_program($pid);
-}
-
-sub _is_listed {
-    my ($status, $caps, $option) = @_;
-    return 1 if $option->{all};
-    return 0 if _is_of_the_kernel($status->pid, $status);
-    return 0 if $status->state eq 'zombie' && $status->threads < 2;
-    return 1 if defined $option->{with} || $caps != $NONE;
-    return grep { !$_ } values %{ $status->uid };
+sub _row {
+    my ($fact) = @_;
+    my ($pid, $tid) = @$fact{qw(pid tid)};
+    return [ $pid == $tid ? $pid : "$pid/$tid", user_text($fact->{uid}{effective}), printable($fact->{name}),
+        $fact->{summary} ];
 }
 
 # With --threads: the threads that differ from the first, or all of them.
@@ -169,70 +139,43 @@ sub _threads_of {
     return ($STATUS->of($pid), $STATUS->out_of_step($pid));
 }
 
-# The capabilities of a process or thread; there may be none of its number any more.
-sub _caps_of { my ($tid) = @_; return eval { Linux::Prctl::CapState->get_for_pid($tid) } }
+sub _is_listed {
+    my ($status, $option) = @_;
+    return 0 if !$option->{all} && !$status->privileged;
+    return !defined $option->{with} || grep { $_ eq $option->{with} } @{ $status->caps->{permitted} // [] };
+}
 
-# What the code makes of the Status and CapState of each, and of how many nothing could be
-# learnt. A Status is large: none is kept.
-sub _list {
-    my ($option, $made) = @_;
-    my ($unread, @listed) = (0);
-    for my $pid (grep { $_ != $$ } _pids()) {
-        my $caps = _caps_of($pid);
-        next if $caps && !$option->{threads} && !_may_be_listed($pid, $caps, $option);
-        my @threads = eval { $option->{threads} ? _threads_of($pid, $option) : $STATUS->of($pid) };
-        if (!@threads) {
-            $unread++ if $! != ESRCH && $! != ENOENT;
-            next;
-        }
-        for my $status (@threads) {
-            $caps = _caps_of($status->tid) if $option->{threads};
-            if (!$caps) {
-                $unread++ if $! != ESRCH;
-                next;
-            }
-            next if $option->{threads} && !_may_be_listed($status->tid, $caps, $option);
-            push @listed, $made->($status, $caps) if _is_listed($status, $caps, $option);
-        }
+# Threads, each a Status; of a process that ends meanwhile there are none.
+sub _threads {
+    my ($option, $unread) = @_;
+    my @listed;
+    for my $pid (_pids()) {
+        my @threads = eval { _threads_of($pid, $option) };
+        $unread->() if !@threads && $! != ESRCH && $! != ENOENT;
+        push @listed, grep { _is_listed($_, $option) } @threads;
     }
-    return (\@listed, $unread);
+    return @listed;
 }
 
-my %words;    # most processes of a machine have one of a few states
-
-# What is ambient is inheritable too.
-sub _caps_text {
-    my ($status, $caps) = @_;
-    return $words{$caps} //= caps_text({ map { $_ => [ $caps->names($_) ] } qw(effective permitted inheritable) })
-        if !$caps->names('inheritable');
-    return caps_text($status->caps);
-}
-
-# What else decides what it may do.
-sub _marks {
-    my ($status, $uid) = @_;
-    my $marks = '';
-    my $ns    = $status->user_ns;
-    $marks .= '; in another user namespace' if $ns && !($ns->{ours} // 1);
-    $marks .= '; one of its uids is 0'      if $uid->{effective} && grep { !$_ } values %$uid;
-    $marks .= '; no new privileges'         if $status->no_new_privs;
-    my $seccomp = $status->seccomp // 'disabled';
-    return $marks if $seccomp eq 'disabled';
-    return $marks . ($seccomp eq 'filter' ? '; seccomp filter' : '; strict seccomp');
-}
-
-sub _row {
-    my ($status, $caps) = @_;
-    my ($pid, $tid, $uid) = ($status->pid, $status->tid, $status->uid);
-    return [ $pid == $tid ? $pid : "$pid/$tid", user_text($uid->{effective}),
-        printable($status->name), _caps_text($status, $caps) . _marks($status, $uid) ];
+# A row or a line of JSON for each that is listed, and of how many nothing could be learnt.
+# A Status is large: where there are many, none is made.
+sub _list {
+    my ($option) = @_;
+    my $unread = 0;
+    my $count  = sub { $unread++ };
+    my %which  = (privileged => !$option->{all}, with => $option->{with}, unread => $count);
+    my @listed = $option->{threads} ? _threads($option, $count)
+        : $STATUS->all(%which, $option->{json} ? () : (facts => \@FACTS));
+    return ([ map { json(record($_)) } grep { $_->pid != $$ } @listed ], $unread) if $option->{json};
+    @listed = map { my $status = $_; +{ map { $_ => $status->$_ } @FACTS } } @listed if $option->{threads};
+    return ([ map { _row($_) } grep { $_->{pid} != $$ } @listed ], $unread);
 }
 
 sub ps {
     my ($option, @more) = @_;
     misuse('It takes no arguments: "privs show" has what there is about one process.') if @more;
     $option->{with} = capability($option->{with}) if defined $option->{with};
-    my ($listed, $unread) = _list($option, $option->{json} ? sub { json(record($_[0])) } : \&_row);
+    my ($listed, $unread) = _list($option);
     complain('/proc hides what ' . count_text($unread, 'process', 'processes') . ' may do from this user.') if $unread;
     _warn_of_hidden();
     if ($option->{json}) {

@@ -8,26 +8,12 @@ use Exporter qw(import);
 use Linux::Prctl ();
 use Linux::Prctl::Privs::Output qw(printable);
 
-our @EXPORT_OK = qw(set_text list_text caps_text changes_rows user_text group_text count_text);
+our @EXPORT_OK = qw(set_text list_text changes_rows user_text group_text count_text);
 
 # "all", "all but chown, kill", "none", or the names
 sub set_text { my ($names) = @_; return Linux::Prctl::caps_text(@$names) }
 
 sub list_text { return join ', ', @_ }
-
-# The four sets that a process can do something with, in one line: what is permitted, and
-# what is not as that would lead one to expect.
-sub caps_text {
-    my ($caps) = @_;
-    my %text = map { $_ => set_text($caps->{$_} // []) } qw(effective permitted inheritable ambient);
-    my @parts = $text{permitted};
-    push @parts, "effective: $text{effective}" if $text{effective} ne $text{permitted};
-    for my $set (qw(inheritable ambient)) {
-        next if $text{$set} eq 'none';
-        push @parts, $text{$set} eq $text{permitted} ? "$set too" : "$set: $text{$set}";
-    }
-    return join '; ', @parts;
-}
 
 # ---- what a process is, and becomes ----
 
