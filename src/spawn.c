@@ -24,6 +24,14 @@
 
 /* ---- memory ---- */
 
+/* AddressSanitizer still knows the frames of a former child that had its stack here, and never
+ * returned from them. */
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_UNPOISON_MEMORY_REGION(begin, size) ((void)(begin), (void)(size))
+#endif
+
 #define STACK_BYTES 65536 /* a look at the process needs a tenth of it */
 
 static size_t round_up(size_t bytes, size_t unit)
@@ -42,8 +50,8 @@ struct lp_spawn_memory *lp_spawn_memory(size_t groups)
     const size_t stack = round_up(STACK_BYTES, page);
     const size_t size = guard + page + stack;
     char *begin = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    struct lp_spawn_memory *memory = (void *)begin;
-    gid_t *id = (gid_t *)(void *)(begin + sizeof *memory);
+    struct lp_spawn_memory *memory;
+    gid_t *id;
 
     if (begin == MAP_FAILED)
         return NULL;
@@ -51,6 +59,9 @@ struct lp_spawn_memory *lp_spawn_memory(size_t groups)
         (void)munmap(begin, size); /* just made: it is there */
         return NULL;
     }
+    ASAN_UNPOISON_MEMORY_REGION(begin, size);
+    memory = (void *)begin;
+    id = (gid_t *)(void *)(begin + sizeof *memory);
     memory->size = size;
     memory->stack = begin + guard + page;
     memory->stack_size = stack;
@@ -142,6 +153,11 @@ static int hold_lock(struct child *child, unsigned *index)
     return child->shares ? must_answer_0(fcntl(child->lock, F_SETLK, &lock)) : 0;
 }
 
+static bool has_bit(uint64_t bits, int bit)
+{
+    return bit < 64 && bits >> bit & 1;
+}
+
 /* No handler of the parent runs here: it would change the parent's memory. */
 static int default_signal(int signal, bool ignored_too)
 {
@@ -161,7 +177,7 @@ static int default_signals(struct child *child, unsigned *index)
 {
     for (int signal = 1; signal < 8 * KERNEL_SIGSET_BYTES + 1; signal++) {
         *index = (unsigned)signal;
-        if (default_signal(signal, child->spawn->defaults >> signal & 1) != 0)
+        if (default_signal(signal, has_bit(child->spawn->defaults, signal)) != 0)
             return -1;
     }
     return 0;

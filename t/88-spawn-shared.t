@@ -211,4 +211,28 @@ each_way(sub {
     is($said[0], $said[1], "$way: the signals of the program are as exec leaves them");
 });
 
+# perl ignores SIGFPE; the program does if that was so before there was a perl.
+for my $ignored (0, 1) {
+    each_way(sub {
+        my ($way) = @_;
+        my @perl = ($^X, map({ "-I$_" } grep { !ref } @INC), '-MLinux::Prctl=spawn', '-e');
+        my @grep = (program('grep'), '^SigIgn', '/proc/self/status');
+        my ($spawned, $executed) = map {
+            my $code = $_;
+            pipe my $from, my $to or die "pipe: $!\n";
+            my $pid = fork // die "fork: $!\n";
+            if (!$pid) {
+                POSIX::dup2(fileno $to, 1);
+                exec program('sh'), '-c', ($ignored ? 'trap "" FPE; ' : '') . 'exec "$@"', 'sh', @perl, $code, @grep
+                    or POSIX::_exit(1);
+            }
+            close $to;
+            waitpid $pid, 0;
+            scalar <$from>;
+        } 'waitpid spawn(command => [@ARGV]), 0', 'exec @ARGV';
+        is($spawned, $executed, "$way: SIGFPE was " . ($ignored ? '' : 'not ') . 'ignored: as exec leaves it');
+        like($executed, $ignored ? qr/[89a-f].\n/ : qr/[0-7].\n/, "$way: ... and so it is");
+    });
+}
+
 done_testing;

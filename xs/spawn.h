@@ -440,10 +440,11 @@ static void S_check_root(pTHX_ const struct options *options, const struct lp_sp
                  shown(given(options, root)));
 }
 
-/* perl ignores SIGFPE for itself, and not for the programs that it executes. */
+/* perl ignores SIGFPE for itself, and for the programs that it executes if it was ignored
+ * before. */
 static uint64_t not_ignored(void)
 {
-    return (void (*)(int))PL_sigfpe_saved == SIG_DFL ? (uint64_t)1 << SIGFPE : 0;
+    return (void (*)(int))PL_sigfpe_saved == SIG_IGN ? 0 : (uint64_t)1 << SIGFPE;
 }
 
 /* ---- perl -T ---- */
