@@ -2,7 +2,7 @@ use 5.014;
 use warnings;
 use open IN => ':bytes', OUT => ':bytes';    # whatever PERL_UNICODE says
 
-use Errno qw(EIO);
+use Errno qw(EIO EPERM);
 use Test::More;
 
 use lib 't/lib';
@@ -114,6 +114,7 @@ sub way_with {
             return { errno => $imitated{sysctl} } if $imitated{sysctl} =~ /\A\d+\z/;
             return { value => length $imitated{sysctl}, write => { $args[1] => $imitated{sysctl} } };
         }
+        return { errno => EPERM } if $call->{syscall} eq 'prctl' && $args[0] == 4 && $args[1] == ($imitated{refused} // -1);
         return { value => $imitated{dumpable} } if $args[0] == 3 && $call->{syscall} eq 'prctl' && defined $imitated{dumpable};
         return;
     }, sub { my $pid = spawn(command => [$true], no_new_privs => 1); waitpid $pid, 0; ($?, Linux::Prctl::get_dumpable()) });
@@ -130,6 +131,7 @@ SKIP: {
     is_deeply([ way_with(sysctl => "1\n") ], [ '', 0, 1 ], 'fs.suid_dumpable is 1: it is not');
     is_deeply([ way_with(sysctl => EIO) ], [ '', 0, 1 ], 'fs.suid_dumpable cannot be read: it is not');
     is_deeply([ way_with(sysctl => '') ], [ '', 0, 1 ], 'fs.suid_dumpable says nothing: it is not');
+    is_deeply([ way_with(refused => 1) ], [ '', 0, 1 ], 'a filter would not give the flag back: it is not');
     is_deeply([ way_with(dumpable => 2) ], [ '', 0, 2 ], 'the flag is SUID_DUMP_ROOT: it is not');
 }
 
