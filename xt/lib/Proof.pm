@@ -125,7 +125,7 @@ sub private_apt {
 # What the tests and the build need of a release.
 my @needed = qw(
     base-files base-passwd bash binutils coreutils dash debianutils diffutils findutils
-    gcc grep hostname iproute2 libc-bin libc6-dev libcap-dev libcap2-bin make mawk mount perl
+    gcc grep hostname iproute2 libc-bin libc6-dev libcap-dev libcrypt-dev libcap2-bin make mawk mount perl
     procps sed strace tar util-linux
 );
 
