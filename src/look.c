@@ -186,7 +186,7 @@ static unsigned parse_status(const struct lp_buffer *buffer, struct lp_reading *
         if (value && !reading->threads)
             reading->threads = (unsigned)strtoul(value, NULL, 10);
         for (unsigned field = 0; !value && field < LP_FIELDS; field++) {
-            value = found & 1U << field ? NULL : behind(line, lp_fields[field].proc);
+            value = (found & 1U << field) ? NULL : behind(line, lp_fields[field].proc);
             if (value) {
                 read_field(buffer, value, (enum lp_field)field, &reading->creds);
                 found |= 1U << field;

@@ -22,7 +22,7 @@ static const struct name securebits[] = {
 #undef SECUREMASK
 };
 
-#define COUNT(table) (sizeof table / sizeof *table)
+#define COUNT(table) (sizeof(table) / sizeof *(table))
 
 /* Equal but for case; names are ASCII, whatever the locale. */
 static bool same(const char *name, const char *text, size_t length)
