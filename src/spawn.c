@@ -695,23 +695,63 @@ static pid_t start_sharing(struct child *child, const struct lp_beginning *begin
     return pid;
 }
 
-#define PAUSE_NS 50000L
+/* ---- what became of the child ---- */
 
-/* Until the child has executed, or ended: then it is gone, and this is its status. Who has
- * executed is no longer waited for with __WCLONE. */
-static bool has_ended(pid_t pid, const struct lp_spawned *spawned, int *status)
+#define PAUSE_NS 50000L
+#define MOST_PAUSES 2000 /* where wait4(2) alone tells: a tenth of a second and more */
+
+enum end { STILL_THERE, EXECUTED, ENDED, UNTOLD };
+
+/* As wait(2) has it. */
+static int status_of(const siginfo_t *info)
+{
+    return info->si_code == CLD_EXITED ? (info->si_status & 0xff) << 8 : info->si_status & 0x7f;
+}
+
+/* Who has executed is no longer waited for with __WCLONE. The kernel writes whom it found, or
+ * that there was nobody: what was not written is no answer. */
+static enum end ask_waitid(pid_t pid, int flags, int *status)
+{
+    siginfo_t info = {.si_pid = -1};
+
+    if (syscall(SYS_waitid, P_PID, pid, &info, WEXITED | __WCLONE | flags, NULL) == -1)
+        return errno == ECHILD ? EXECUTED : UNTOLD;
+    if (info.si_pid == pid)
+        *status = status_of(&info);
+    return info.si_pid == pid ? ENDED : info.si_pid == 0 && flags ? STILL_THERE : UNTOLD;
+}
+
+/* Where a filter keeps the other one back. */
+static enum end ask_wait4(pid_t pid, int flags, int *status)
+{
+    int found = -1;
+    const long answer = syscall(SYS_wait4, pid, &found, __WCLONE | flags, NULL);
+
+    if (answer == -1)
+        return errno == ECHILD ? EXECUTED : UNTOLD;
+    if (answer == pid && found != -1)
+        *status = found;
+    return answer == pid && found != -1 ? ENDED : answer == 0 && flags ? STILL_THERE : UNTOLD;
+}
+
+/* Until the child has executed, or ended: then it is gone, and this is its status. */
+static enum end wait_for(pid_t pid, const struct lp_spawned *spawned, int *status)
 {
     const struct timespec pause = {0, PAUSE_NS};
 
-    for (;;) {
-        const bool failed = spawned->stage > LP_SPAWN_BEGUN;
-        const long found =
-            syscall(SYS_wait4, pid, status, __WCLONE | (failed ? 0 : WNOHANG), NULL);
+    for (int pauses = 0; pauses < MOST_PAUSES;) {
+        const int flags = spawned->stage > LP_SPAWN_BEGUN ? 0 : WNOHANG;
+        enum end end = ask_waitid(pid, flags, status);
 
-        if (found != 0)
-            return found == pid;
+        if (end == UNTOLD) {
+            end = ask_wait4(pid, flags, status);
+            pauses++;
+        }
+        if (end != STILL_THERE)
+            return end;
         (void)nanosleep(&pause, NULL); /* the signals are blocked */
     }
+    return UNTOLD;
 }
 
 static pid_t start(struct child *child)
@@ -722,7 +762,7 @@ static pid_t start(struct child *child)
         .stack = child->memory->stack, .stack_size = child->memory->stack_size,
     };
     pid_t pid = child->spawn->copy ? -1 : start_sharing(child, &begin);
-    bool ended;
+    enum end end;
 
     if (pid == -1)
         pid = lp_clone_copying(&begin);
@@ -730,12 +770,17 @@ static pid_t start(struct child *child)
         spawned->error = errno;
         return -1;
     }
-    ended = has_ended(pid, spawned, &spawned->status);
-    if (!ended && spawned->stage == LP_SPAWN_BEGUN) {
+    end = wait_for(pid, spawned, &spawned->status);
+    if (end == EXECUTED && spawned->stage == LP_SPAWN_BEGUN) {
         spawned->stage = LP_SPAWN_DONE;
         return pid;
     }
-    if (spawned->stage <= LP_SPAWN_BEGUN) {
+    if (end == UNTOLD)
+        (void)kill(pid, SIGKILL); /* a program that may be there must not stay */
+    if (end == UNTOLD && spawned->stage <= LP_SPAWN_BEGUN) {
+        spawned->stage = LP_SPAWN_WAIT;
+        spawned->error = ENOTRECOVERABLE;
+    } else if (spawned->stage <= LP_SPAWN_BEGUN) {
         spawned->stage = LP_SPAWN_KILLED;
         spawned->error = ECANCELED;
     }

@@ -67,6 +67,7 @@ enum lp_spawn_stage {
     LP_SPAWN_FILTER,
     LP_SPAWN_EXEC,
     LP_SPAWN_KILLED,
+    LP_SPAWN_WAIT,
     LP_SPAWN_DONE
 };
 

@@ -4,12 +4,13 @@ use warnings;
 use Test::More;
 
 use lib 't/lib';
-use Errno qw(ECHILD EPERM);
+use Errno qw(EPERM ENOTRECOVERABLE);
 use File::Temp;
 use Linux::Prctl qw(spawn);
 use POSIX ();
 use Seccomp qw(supervised no_listener);
 use SpawnTest qw(each_way parent_now unlike_before program);
+use TestChild qw(proc_status);
 
 # The calls of the parent are refused or only pretended. Then there is an exception, no child
 # and no program; or the program, and its number.
@@ -32,6 +33,7 @@ my @calls = (
     [ fcntl           => 72,  sub { $_[1] == 6 || $_[1] == 7 } ],     # F_SETLK, F_SETLKW
     [ prctl           => 157, sub { $_[0] == 3 || $_[0] == 4 } ],     # PR_GET_DUMPABLE, PR_SET_DUMPABLE
     [ rt_sigprocmask  => 14,  sub { 1 } ],
+    [ waitid          => 247, sub { 1 } ],
 );
 
 sub reported { open my $in, '<', $report or return; local $/; return scalar <$in> }
@@ -93,9 +95,64 @@ each_way(sub {
             is($differs, '', "$title: nothing is left");
             ok($killed, "$title: another child is still there");
             is($left, -1, "$title: ... and nothing else");
-            cmp_ok($answered, '>', 0, "$title: ... of a call that there was") if $way ne 'in a copy' || $name =~ /\A(?:clone|mmap|mprotect|rt_sigprocmask)\z/;
+            cmp_ok($answered, '>', 0, "$title: ... of a call that there was") if $way ne 'in a copy' || $name =~ /\A(?:clone|mmap|mprotect|rt_sigprocmask|waitid)\z/;
             like($error, qr/\Aspawn: there is no child: /, "$title: there is no child") if $name eq 'clone';
         }
+    }
+});
+
+# Two calls tell what became of the child. A filter that fakes both must not keep us waiting,
+# and neither may a program stay that nobody knows of.
+
+my $clone = 0x80000000;    # __WCLONE: with it the module waits, and perl without it
+sub wait_with {
+    my ($answers, @plan) = @_;
+    unlink $report;
+    my $child = 0;
+    my (undef, @said) = supervised([ keys %$answers ], sub {
+        my ($call) = @_;
+        my ($options, $pid) = $call->{syscall} == 61 ? @{ $call->{args} }[ 2, 0 ] : @{ $call->{args} }[ 3, 1 ];
+        return if !($options & $clone);
+        $child = $pid;
+        my $answer = $answers->{ $call->{syscall} };
+        return ref $answer ? $answer : { value => $pid };
+    }, sub {
+        local $SIG{ALRM} = 'DEFAULT';
+        alarm 60;    # the signals are blocked while it waits, but none is sent then
+        my $pid = eval { spawn(@plan) };
+        my ($error, $errno) = ($@, $! + 0);
+        return ($pid, $error, $errno, $pid ? waitpid($pid, 0) == $pid && $? : 0);
+    });
+    return (@said, scalar(reported()), $child);
+}
+
+each_way(sub {
+    my ($way) = @_;
+    my %answers = (EPERM => { errno => EPERM }, 'a pretended success' => { value => 0 }, "the child's number" => 'pid');
+    my @sleeps = (command => [ $sh, '-c', 'exec sleep 600' ], stdout => '/dev/null', stderr => '/dev/null');
+    my @fails  = (command => ['/nonexistent/program']);
+    for my $answer (sort keys %answers) {
+        my ($pid, $error, $errno, $status, $report) = wait_with({ 61 => $answers{$answer} }, @plan);
+        is($report, "$pid\n", "$way: $answer from wait4 alone: the program runs");
+        ($pid, $error, $errno, $status) = wait_with({ 247 => $answers{$answer} }, @fails);
+        is($error =~ s/ at .*//sr, 'spawn: exec of /nonexistent/program: No such file or directory',
+            "$way: $answer from waitid: why nothing was executed");
+
+        # Nobody tells: whatever there is, it does not stay.
+        ($pid, $error, $errno, $status, $report, my $child) = wait_with({ 61 => $answers{$answer}, 247 => $answers{$answer} }, @sleeps);
+        like($error, qr/\Aspawn: a seccomp filter keeps back what became of the child, which was killed: /,
+            "$way: $answer from wait4 and waitid: an exception");
+        is($errno, ENOTRECOVERABLE, "$way: $answer from both: \$!");
+        cmp_ok($child, '>', 0, "$way: $answer from both: there was a child");
+        my $state = '';
+        for (1 .. 600) {
+            my %status = eval { proc_status("/proc/$child/status") };
+            last if ($state = $status{State} // 'Z') =~ /\A[ZX]/;
+            select undef, undef, undef, 0.1;
+        }
+        like($state, qr/\A[ZX]/, "$way: $answer from both: its program does not stay");
+        ($pid, $error) = wait_with({ 61 => $answers{$answer}, 247 => $answers{$answer} }, @fails);
+        like($error, qr/\Aspawn: exec of \/nonexistent\/program: /, "$way: $answer from both: why nothing was executed");
     }
 });
 

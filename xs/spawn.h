@@ -596,6 +596,7 @@ static const char *const stage_words[] = {
     [LP_SPAWN_NICE] = "nice",
     [LP_SPAWN_MASK] = "setting the mask of signals",
     [LP_SPAWN_FILTER] = "step 17, seccomp_filter",
+    [LP_SPAWN_WAIT] = "a seccomp filter keeps back what became of the child, which was killed",
 };
 
 #define spawn_failure_text(options, spawn, spawned) S_spawn_failure_text(aTHX_ options, spawn, spawned)
