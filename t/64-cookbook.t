@@ -16,18 +16,20 @@ use ReadableLib qw(use_readable_lib);
 use TestChild qw(proc_status);
 
 # Each program of the cookbook is run for what it promises: "=for program NAME" stands
-# before it, and maybe the modules it wants. A program that nothing here runs fails.
+# before it, and maybe the modules it wants (prctl.py is one of Python). A program that nothing here runs fails.
 
 # ---- the programs ----
 
 my $dir = File::Temp->newdir;
 chmod 0755, $dir or die "$dir: $!\n";
-my (%wants, %program);
+my (%wants, %program, $unit);
 {
-    my ($name, $last) = ('', '');
+    my $name = '';
     for (map { $_->[1] } paragraphs('Linux::Prctl::Cookbook')) {
         if (/\A=for program (\S+)\s*(.*)/) {
             ($name, $wants{$1}) = ($1, [split ' ', $2]);
+        } elsif (/\A=for display unit\b/) {
+            $name = 'the unit';
         } elsif (/\A /) {
             $program{$name} .= s/^    //gmr . "\n\n" if $name;
         } else {
@@ -35,6 +37,7 @@ my (%wants, %program);
         }
     }
 }
+$unit = delete($program{'the unit'}) =~ s/^ +//gmr;
 for my $name (keys %program) {
     open my $out, '>', "$dir/$name" or die "$dir/$name: $!\n";
     print {$out} $program{$name} or die "$dir/$name: $!\n";
@@ -88,11 +91,22 @@ sub is_root {
     return $> == 0 && $count > 65534 && has(qw(setuid setgid setpcap)) && getpwnam('nobody') && getgrnam 'nogroup';
 }
 
-# Tests in a block of their own, if what they need is there.
+# A module, of Perl or (with .py) of Python.
+sub available {
+    my ($module) = @_;
+    return eval "require $module; 1" if $module !~ /\A(\w+)\.py\z/;
+    return system("/usr/bin/python3 -c 'import $1' 2>/dev/null") == 0;
+}
+
+# Tests in a block of their own, if what they need is there. With ALL_RECIPES in the
+# environment, a module that is not here is a failure.
 sub recipe($$$) {
     my ($name, $need, $tests) = @_;
     my ($why) = ref $need ? $need->() : $need ? () : 'needs root with setuid, setgid and setpcap';
-    ($why) = grep { !eval "require $_; 1" } @{ $wants{$name} // [] } if !$why;
+    if (!$why) {
+        ($why) = grep { !available($_) } @{ $wants{$name} // [] };
+        return fail("$name: $why is not here") if $why && $ENV{ALL_RECIPES};
+    }
   SKIP: {
         $ran{$name} = 1, skip "$name: $why", 1 if $why;
         subtest $name => $tests;
@@ -246,6 +260,28 @@ recipe 'as-expected' => is_root(), sub {
         . q{ambient_caps => ['chown'])};
     is(run($^X, '-MLinux::Prctl=setpriv', '-e', "$plan; exec \@ARGV", $^X, "$dir/as-expected", 'chown'),
         "as expected\n", 'the right one is not');
+};
+
+# The unit is text; what it says of each key must come of the program that is its plan.
+recipe 'unit-plan' => sub { is_root() ? has('net_bind_service') ? getpwnam 'www-data' ? () : 'needs the user www-data'
+    : 'needs net_bind_service' : 'needs root with setuid, setgid and setpcap' }, sub {
+    my %key = $unit =~ /^(\w+)=(.+)$/mg;
+    like($key{ExecStart}, qr{\A/}, 'the unit has a program');
+    my %comment = $program{'unit-plan'} =~ /^\s*# (\w+)=(.+)$/mg;
+    is_deeply(\%comment, { map { ($_ => $key{$_}) } grep { $_ ne 'ExecStart' } keys %key }, 'each of its keys is in the plan');
+    my %is = run('unit-plan', 'cat', '/proc/self/status') =~ /^(\w+):\s*(.*)$/mg;
+    my ($uid, $gid) = (getpwnam $key{User})[2, 3];
+    is($is{Uid}, join("\t", ($uid) x 4), 'User=: the user');
+    is($is{Gid}, join("\t", ($gid) x 4), 'User=: its group');
+    my $mask = sub { my $m = 0; $m |= 2**Linux::Prctl::cap_number($_) for split ' ', shift; return sprintf '%016x', $m };
+    is($is{CapAmb}, $mask->($key{AmbientCapabilities}),   'AmbientCapabilities=');
+    is($is{CapBnd}, $mask->($key{CapabilityBoundingSet}), 'CapabilityBoundingSet=');
+    is($is{NoNewPrivs}, $key{NoNewPrivileges} eq 'yes' ? 1 : 0, 'NoNewPrivileges=');
+    my $bits = 0;
+    $bits |= Linux::Prctl->can('SECBIT_' . uc s/-/_/gr)->() for split ' ', $key{SecureBits};
+    is(run('unit-plan', $^X, '-MLinux::Prctl=get_securebits', '-e', 'print get_securebits'), $bits, 'SecureBits=');
+    is(run('unit-plan', $^X, "$dir/as-expected", 'net_bind_service'), "as expected\n",
+        'and the program of the next recipe is content');
 };
 
 # ---- jobs ----
@@ -416,6 +452,29 @@ recipe 'optional' => 1, sub {
     is(run($^X, '-e', $hide, "$dir/optional"), "without\n", 'and without it the program runs');
     my $old = '$INC{"Linux/Prctl.pm"} = 1; $Linux::Prctl::VERSION = "1.6.0"; do shift';
     is(run($^X, '-e', $old, "$dir/optional"), "without\n", 'as it does with 1.6.0');
+};
+
+# What a process is, but for what differs from one to the next.
+sub privileges {
+    my ($status) = @_;
+    return join '', sort $status =~ /^((?:Name|Uid|Gid|Groups|Cap\w+|NoNewPrivs):.*\n)/mg;
+}
+
+my $ported = sub {
+    return 'needs root with setuid, setgid and setpcap' if !is_root();
+    return has('net_bind_service') ? () : 'needs net_bind_service';
+};
+my $as_ported;
+recipe 'worker' => $ported, sub {
+    $as_ported = privileges(scalar run('worker'));
+    like($as_ported, qr/^Name:\tworker$/m, 'its name');
+    like($as_ported, qr/^Uid:(?:\t$nobody){4}$/m, 'another user');
+    like($as_ported, qr/^Cap$_:\t0{13}400$/m, "one capability: $_") for qw(Bnd Eff Prm);
+    like($as_ported, qr/^Cap$_:\t0{16}$/m, "none: $_") for qw(Amb Inh);
+};
+recipe 'worker.py' => $ported, sub {
+    $ran{'worker.py'}++;
+    is(privileges(scalar run('/usr/bin/python3', "$dir/worker.py")), $as_ported, 'in Python the same comes of it');
 };
 
 recipe 'container' => 1, sub {
