@@ -19,8 +19,11 @@ is_deeply([ grep { !length $_->{allows} || !length $_->{attacker} || !length $_-
 
 my ($list, $err, $status) = privs('explain');
 is("$err$status", '0', 'explain: done');
-is_deeply([ map { /\A *(\d+)  (\w+)/ ? "$1 $2" : () } split /\n/, $list ], [ map { cap_number($_) . " $_" } @all ],
-    'explain: a list');
+my ($list_of_caps, $list_of_bits) = map { [ map { /\A *(\d+)  (\w+)/ ? "$1 $2" : () } split /\n/ ] } split /\n\n/, $list;
+is_deeply($list_of_caps, [ map { cap_number($_) . " $_" } @all ], 'explain: a list');
+is_deeply([ map { s/.* //r } @$list_of_bits ], [ grep { !/_locked\z/ } keys %Linux::Prctl::securebits ],
+    'explain: and of the securebits');
+like($list, qr/^ +0  noroot +uid 0 gets no capabilities from execve\.$/m, 'explain: which say what they mean');
 
 for my $name (@all[ 0, 7, -1 ]) {
     my ($text) = privs('explain', $name);
@@ -88,7 +91,7 @@ SKIP: {
 # ---- completion ----
 
 SKIP: {
-    skip 'no bash', 9 if system('bash -c "((BASH_VERSINFO[0] >= 4))" >/dev/null 2>&1') != 0;
+    skip 'no bash', 30 if system('bash -c "((BASH_VERSINFO[0] >= 4))" >/dev/null 2>&1') != 0;
     require File::Temp;
     my $dir = File::Temp->newdir;
     chmod 0755, written("$dir/privs", "#!/bin/sh\nexec ", join(' ', map { "'$_'" } command()), ' "$@"', "\n");
@@ -104,6 +107,12 @@ SKIP: {
     is_deeply($completed->(qw(ps --t)),                   ['--threads'],             'completion: an option');
     is_deeply($completed->(qw(ps --with = net_b)),        [qw(net_bind_service net_broadcast)], 'completion: a capability');
     is_deeply($completed->(qw(explain setp)),             ['setpcap'],               'completion: and as an argument');
+    is_deeply($completed->(qw(explain noroot)),           [qw(noroot noroot_locked)], 'completion: a securebit');
+    is_deeply($completed->(qw(why net_r)),                ['net_raw'],               'completion: what to ask of');
+    is_deeply($completed->('run', '--securebits', '+keep_caps,+no_set'), [ map {"+keep_caps,+no_setuid_fixup$_"} '', '_locked' ],
+        'completion: securebits in a list');
+    ok(scalar(grep { $_ eq 'bash' } @{ $completed->(@$_, 'bas') }), "completion: a program, behind @$_")
+        for ['exec'], [ 'why', 'chown', '--' ], ['run'];
     is_deeply($completed->('run', '--caps', 'chown,sys_ch'),  ['chown,sys_chroot'],      'completion: in a list');
     is_deeply($completed->('run', '--bounding-set', '-all,+sys_ch'), ['-all,+sys_chroot'], 'completion: with a sign');
     is_deeply($completed->(qw(files script/privs.b)),     ['script/privs.bash-completion'], 'completion: a file');

@@ -80,6 +80,17 @@ sub _securebit {
 
 # ---- all ----
 
+# The settings, each without the lock behind it.
+sub _securebit_rows {
+    my @rows;
+    for my $name (grep { !/_locked\z/ } keys %Linux::Prctl::securebits) {
+        my ($intro) = _below(item => $name);
+        my ($means) = plain($intro // next) =~ /\ALinux [\d.]+\d\. (.*?)[:.] \W*SECBIT/s or next;
+        push @rows, [ Linux::Prctl->can('SECURE_' . uc $name)->(), $name, "$means." ];
+    }
+    return sort { $a->[0] <=> $b->[0] } @rows;
+}
+
 sub _list {
     my ($option) = @_;
     my @entries = grep { $_ } map { _entry(Linux::Prctl::cap_name($_)) } 0 .. 63;
@@ -88,7 +99,8 @@ sub _list {
         return 0;
     }
     print table([qw(NUMBER NAME ALLOWS)],
-        map { [ $_->{number}, $_->{name}, $_->{allows} =~ s/\A(?:\S+ \S+[^.:]*|[^.]*)\K[.:] .*/./sr ] } @entries);
+        map { [ $_->{number}, $_->{name}, $_->{allows} =~ s/\A(?:\S+ \S+[^.:]*|[^.]*)\K[.:] .*/./sr ] } @entries), "\n";
+    print table([qw(NUMBER SECUREBIT MEANS)], _securebit_rows());
     return 0;
 }
 
