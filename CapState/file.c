@@ -147,6 +147,7 @@ static int set_attribute(const struct opened *opened, struct lp_file_caps *caps,
                              : fsetxattr(opened->fd, LP_ATTRIBUTE, bytes, length, 0)) != 0)
         return trouble(failure, errno == EINVAL && caps->rootid ? LP_FILE_NO_SUCH_ROOT
                                                                 : LP_FILE_UNCHANGED);
+    failure->changed = true;
     found = get_attribute(opened, &failure->found, failure);
     if (found == 1 && lp_same_file_caps(caps, &failure->found))
         return 0;
@@ -169,6 +170,7 @@ static int remove_attribute(const struct opened *opened, struct lp_file_caps *le
         errno = saved;
         return 0;
     }
+    failure->changed = true;
     switch (get_attribute(opened, left, failure)) {
     case 0:
         return 1;

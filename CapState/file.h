@@ -34,6 +34,7 @@ struct lp_file_failure {
     struct lp_malformation malformation;
     struct lp_file_caps found;
     bool none_found;
+    bool changed; /* the file, all the same */
 };
 
 /* The descriptors of this thread, which may have its own, and whether that is so. */

@@ -186,6 +186,8 @@ static SV *S_file_failure_text(pTHX_ CV *cv, const char *function, const char *f
             sv_catpvf(text, " (the file has \"%" SVf "\" afterwards)",
                       SVfARG(sv_2mortal(content_text(cv, FILE_CAPS, &failure->found))));
     }
+    if (failure->changed && failure->what != LP_FILE_OTHERWISE)
+        sv_catpvs(text, " (the file was changed, says the kernel, but it cannot be read back)");
     return text;
 }
 
