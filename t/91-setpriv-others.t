@@ -44,6 +44,11 @@ for my $bad (undef, '', 'abc', "\0" x 9, "\x{100}" x 8, "\0" x (8 * 4097)) {
         'what is no program of instructions');
     is($errno, EINVAL, '... $! says so');
 }
+for my $bad ([], \1, \'x', sub { 1 }, bless({}, 'Filter')) {
+    my ($said, $errno) = died(no_new_privs => 1, seccomp_filter => $bad);
+    like($said, qr/\Asetpriv: seccomp_filter [A-Z].* is neither instructions nor a file at /, 'a reference that is no handle');
+    is($errno, EINVAL, '... $! says so');
+}
 my ($said, $errno) = died(no_new_privs => 1, seccomp_filter => { file => '/no/such/file' });
 like($said, qr{seccomp_filter: "/no/such/file": No such file}, 'a file that is not there');
 {

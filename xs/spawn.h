@@ -182,23 +182,11 @@ static void S_read_program(pTHX_ const struct options *options, struct lp_spawn 
 #define handle_fd(value) S_handle_fd(aTHX_ value)
 static int S_handle_fd(pTHX_ SV *value)
 {
-    SV *thing = SvROK(value) ? SvRV(value) : value;
-    IO *io = NULL;
+    IO *io = io_of(value);
 
-    if (isGV_with_GP(thing))
-        io = GvIO((GV *)thing);
-    else if (SvTYPE(thing) == SVt_PVIO)
-        io = (IO *)thing;
     if (!io || !IoIFP(io))
         return -1;
     return PerlIO_fileno(IoIFP(io));
-}
-
-static bool names_handle(SV *value)
-{
-    SV *thing = SvROK(value) ? SvRV(value) : value;
-
-    return isGV_with_GP(thing) || SvTYPE(thing) == SVt_PVIO;
 }
 
 /* What is open, and for what. */

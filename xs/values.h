@@ -222,6 +222,22 @@ static void close_input(pTHX_ void *in)
     (void)PerlIO_close((PerlIO *)in); /* it was only read */
 }
 
+static bool names_handle(SV *value)
+{
+    SV *thing = SvROK(value) ? SvRV(value) : value;
+
+    return isGV_with_GP(thing) || SvTYPE(thing) == SVt_PVIO;
+}
+
+/* Of a handle, or NULL. */
+#define io_of(value) S_io_of(aTHX_ value)
+static IO *S_io_of(pTHX_ SV *value)
+{
+    SV *thing = SvROK(value) ? SvRV(value) : value;
+
+    return isGV_with_GP(thing) ? GvIO((GV *)thing) : SvTYPE(thing) == SVt_PVIO ? (IO *)thing : NULL;
+}
+
 /* The bytes of a file, given by its handle or as { file => $path }; no more than a bit beyond
  * what a filter may have. */
 #define file_bytes(options, option, value) S_file_bytes(aTHX_ options, option, value)
@@ -243,8 +259,11 @@ static SV *S_file_bytes(pTHX_ const struct options *options, enum option option,
             bad_plan(options, SvOK(copy) ? errno : EINVAL, "%s: %s: %s", option_table[option].name,
                      shown(copy), SvOK(copy) ? Strerror(errno) : "not a path");
     } else {
-        IO *io = sv_2io(value);
+        IO *io;
 
+        if (!names_handle(value))
+            bad_option(options, option, "%s is neither instructions nor a file", shown(value));
+        io = io_of(value);
         in = io ? IoIFP(io) : NULL;
         if (!in)
             bad_plan(options, EBADF, "%s: the handle is not that of an open file",
