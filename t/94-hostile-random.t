@@ -33,7 +33,7 @@ SKIP: {
     for (1 .. 150) {
         my ($name, $call) = ($names[ rand @names ], $calls[ rand @calls ]);
         my $answer = ('EPERM', 'EINVAL', 'ENOSYS', 'a pretended success', 'a trap')[ rand 5 ];
-        my $found = behind_filters($name, $all->{$name}, $call, $answer);
+        my $found = behind_filters($name, $all->{$name}, $call, $answer, "$file");
         push @wrong, "$name, $answer from $call: $found" if length $found;
     }
     is("@wrong", '', "operations behind filters: seed $seed");

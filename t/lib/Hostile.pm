@@ -119,6 +119,9 @@ my %NEVER = map { $_ => 1 } qw(
     set_thp_disable set_sched_core
 );
 
+# With it the kernel walks through all of a sanitizer's memory, which takes minutes.
+$NEVER{set_memory_merge} = 1 if ($ENV{LD_PRELOAD} // '') =~ /asan/;
+
 my @functions = grep { !$NEVER{$_} && !/\Aset_mm|\Asched_core|\Asyscall_user|\Apac_|\Amce|\Atask_perf/ }
     map { $_->{name} } functions();
 my @METHODS = qw(has names add drop limit replace clear FETCH STORE EXISTS DELETE FIRSTKEY NEXTKEY CLEAR SCALAR);
@@ -206,6 +209,16 @@ sub call_setpriv {
     return ('setpriv', sub { with(sub { &setpriv }, @refs) });
 }
 
+my @AROUND = qw(
+    program env chdir root umask nice rlimits new_session process_group stdin stdout stderr fds command
+);
+
+sub call_spawn {
+    my @refs = (\'command', \['/bin/true'], \one(@AROUND, @OPTIONS), value(), \'dry_run', \1);
+    push @victims, @refs[ 2, 3 ];
+    return ('spawn', sub { with(sub { &spawn }, @refs) });
+}
+
 sub random_call {
     my $kind = rand;
     return call_function() if $kind < 0.35;
@@ -216,7 +229,7 @@ sub random_call {
         if $kind < 0.85;
     return call_file() if $kind < 0.9;
     return call_method('Linux::Prctl::Status', one('Linux::Prctl::Status', Linux::Prctl::Status->current), @STATUS) if $kind < 0.93;
-    return call_setpriv();
+    return odds(0.6) ? call_setpriv() : call_spawn();
 }
 
 # Perl's own words for memory that is not what it should be.
@@ -244,6 +257,7 @@ sub random_calls {
         ($error, $errno) = ($@, $! + 0) if !$inside;
         next if $lived;
         push @wrong, "$seed/$i $name: $error" if $error =~ $FREED;
+        push @wrong, "$seed/$i $name dies of perl: $error" if $error =~ /\A(?:Bad filehandle|Can't use an undefined)/;
         # Whoever dies sets $!: what died was ours, if it names what was called.
         push @wrong, "$seed/$i $name: \$! is 0 after: $error"
             if !$errno && $error =~ /\A(?:\w+(?:->\w+)?[:(]|Usage: Linux)/ && $error !~ /hostile/;
@@ -308,9 +322,10 @@ my %CALL = (
     getresgid => 120, setfsuid => 122, setfsgid => 123, capget => 125, capset => 126, statfs => 137, fstatfs => 138,
     prctl => 157, gettid => 186, setxattr => 188, fsetxattr => 190, getxattr => 191, fgetxattr => 193, removexattr => 197,
     fremovexattr => 199, openat => 257, newfstatat => 262, unshare => 272, readlink => 89, madvise => 28,
-    getdents64 => 217, kill => 62, statx => 332,
+    getdents64 => 217, kill => 62, statx => 332, clone => 56, wait4 => 61, waitid => 247, execve => 59,
+    memfd_create => 319, fcntl => 72, rt_sigaction => 13, close_range => 436,
 );
-sub filtered_calls { return sort keys %CALL }
+sub filtered_calls { my @names = sort keys %CALL; return @names }
 
 # Every public operation: code that does it, and whether it answers as functions do.
 sub operations {
@@ -337,7 +352,11 @@ sub operations {
         'FileCaps->get'            => sub { Linux::Prctl::FileCaps->get($path); 1 },
         'FileCaps->set'            => sub { Linux::Prctl::FileCaps->from_text('cap_kill=ep')->set($path) },
         'FileCaps->remove'         => sub { Linux::Prctl::FileCaps->remove($path); 1 },
+        'FileCaps->find'           => sub { Linux::Prctl::FileCaps->find($path, { found => sub { } }); 1 },
         'Status->current'          => sub { Linux::Prctl::Status->current->as_hash; 1 },
+        'Status->of'               => sub { Linux::Prctl::Status->of(1)->report; 1 },
+        'Status->after_exec'       => sub { Linux::Prctl::Status->current->after_exec('/bin/true')->report; 1 },
+        'spawn'                    => sub { spawn(command => ['/bin/true'], stdout => '/dev/null', stderr => '/dev/null', no_new_privs => 1) },
         'setpriv'                  => sub {
             setpriv(reuid => 1001, regid => 1001, clear_groups => 1, ambient_caps => ['kill'], no_new_privs => 1)
         },
@@ -359,6 +378,28 @@ my %EFFECT = (
     },
     'setpriv-nothing'          => sub { my ($now) = @_; $now->{NoNewPrivs} },
     set_no_new_privs           => sub { my ($now) = @_; $now->{NoNewPrivs} },
+    'FileCaps->set'            => sub { my ($now, $path) = @_; (Linux::Prctl::FileCaps->get($path) // '') eq 'cap_kill=ep' },
+    'FileCaps->remove'         => sub { my ($now, $path) = @_; !Linux::Prctl::FileCaps->get($path) },
+
+    # Nobody has waited for it: it is there, or what is left of it.
+    'spawn' => sub {
+        my ($now, undef, $program) = @_;
+        my %program = eval { TestChild::proc_status("/proc/$program/status") };
+        ($program{PPid} // -1) == $now->{Pid};
+    },
+);
+
+# What must be there before, and after an operation that died.
+my %BEFORE = (
+    'FileCaps->set'    => sub { Linux::Prctl::FileCaps->remove($_[0]) },
+    'FileCaps->remove' => sub { Linux::Prctl::FileCaps->from_text('cap_chown=p')->set($_[0]) },
+);
+my %DIED = (
+    'spawn' => sub {
+        my ($now) = @_;
+        open my $in, '<', "/proc/$now->{Pid}/task/$now->{Pid}/children" or return 1;
+        return !defined <$in>;
+    },
 );
 
 sub has {
@@ -369,11 +410,13 @@ sub has {
 # One operation behind one filter, in a child: what is wrong, or nothing. The truth comes
 # from outside, and was not filtered.
 sub behind_filters {
-    my ($name, $operation, $call, $answer) = @_;
+    my ($name, $operation, $call, $answer, $path) = @_;
+    $BEFORE{$name}->($path) if $BEFORE{$name};
     pipe my $from, my $to or die "pipe: $!\n";
     my $pid = fork // die "fork: $!\n";
     if (!$pid) {
         close $from;
+        alarm 60;    # what waits for ever is a failure
         local $SIG{SYS} = sub { };
         local $SIG{__WARN__} = sub { };
         require Carp;
@@ -383,7 +426,7 @@ sub behind_filters {
         my $error = $@;
         my $errno = $! + 0;
         my $said  = length $error ? 'died' : !defined $got ? 'undef' : $got eq '-1' ? 'failed' : 'done';
-        syswrite $to, "$said $errno $error";
+        syswrite $to, "$said $errno " . (($got // '') =~ /\A([0-9]+)\z/ ? $1 : 0) . " $error";
         sleep 60;
         POSIX::_exit(0);
     }
@@ -391,9 +434,11 @@ sub behind_filters {
     sysread $from, my $said, 65536;
     $said //= '';
     my %now = eval { TestChild::proc_status("/proc/$pid/status") };
+    my ($how, $errno, $got, $error) = $said =~ /\A(\w+) (\d+) (\d+) (.*)/s;
+    my $checks = !defined $how || !%now ? undef : $how eq 'done' ? $EFFECT{$name} : $how eq 'died' ? $DIED{$name} : undef;
+    my $is_so  = $checks && $checks->(\%now, $path, $got);
     kill KILL => $pid;
     waitpid $pid, 0;
-    my ($how, $errno, $error) = $said =~ /\A(\w+) (\d+) (.*)/s;
     if (!defined $how) {
         my $signal = $? & 127;
         # With all signals blocked, a trap is the end; and some of perl's own calls are.
@@ -403,10 +448,10 @@ sub behind_filters {
     }
     return "$how, and \$! is 0: $error" if $how ne 'done' && $how ne 'undef' && !$errno;
     return "an error that is none: $error" if $how eq 'died' && $error =~ /: (?:Success)?(?: at|;|\()/;
-    return '' if $how ne 'done' || !$EFFECT{$name} || !%now;
+    return '' if !$checks || $is_so;
     # Of a change that was only pretended, a function says what the kernel said.
-    return '' if $answer eq 'a pretended success' && $name !~ /setpriv/;
-    return $EFFECT{$name}->(\%now) ? '' : "done, and it is not: " . join ' ', map {"$_=$now{$_}"} qw(Uid CapEff CapPrm CapInh CapBnd NoNewPrivs);
+    return '' if $answer eq 'a pretended success' && $name !~ /setpriv|spawn|FileCaps/;
+    return "$how, and it is not: " . join ' ', map {"$_=$now{$_}"} qw(Uid CapEff CapPrm CapInh CapBnd NoNewPrivs);
 }
 
 1;
