@@ -144,15 +144,19 @@ static bool set_dumpable(unsigned long value)
     return !now.failed && now.value == value;
 }
 
-/* Not where a change of ids turns it on, nor where it is SUID_DUMP_ROOT: prctl(2) does not give
- * that back. */
+static bool stays_off_over_ids(void)
+{
+    const int after_ids = value_after_ids();
+
+    return after_ids == LP_SUID_DUMP_DISABLE || after_ids == LP_SUID_DUMP_ROOT;
+}
+
+/* Not where it is SUID_DUMP_ROOT: prctl(2) does not give that back. */
 static bool turn_off(void)
 {
     const struct lp_answer now = lp_ask(PR_GET_DUMPABLE, 0, 0);
-    const int after_ids = value_after_ids();
 
-    if (now.failed || now.value == LP_SUID_DUMP_ROOT
-        || (after_ids != LP_SUID_DUMP_DISABLE && after_ids != LP_SUID_DUMP_ROOT))
+    if (now.failed || now.value == LP_SUID_DUMP_ROOT)
         return false;
     dumpable.value = (unsigned long)now.value;
     if (!set_dumpable(dumpable.value))
@@ -173,10 +177,12 @@ static void unlock_dumpable(void)
     (void)pthread_mutex_unlock(&dumpable.lock);
 }
 
-bool lp_protect_memory(void)
+bool lp_protect_memory(bool ids_change)
 {
     bool off;
 
+    if (ids_change && !stays_off_over_ids())
+        return false;
     lock_dumpable();
     off = dumpable.children || turn_off();
     dumpable.children += off;

@@ -23,8 +23,9 @@ long lp_set_seccomp(unsigned long mode, const void *program, size_t instructions
 struct lp_answer lp_get_ptracer(void);
 
 /* The dumpable flag goes off, so that nobody of another user reaches into memory that a child
- * of his shares; false: it cannot, or its value could not be given back. */
-bool lp_protect_memory(void);
+ * of his shares, and nobody's core dump has it; false: it cannot, or its value could not be
+ * given back. */
+bool lp_protect_memory(bool ids_change);
 /* The last that was protected gives it back. */
 void lp_release_memory(void);
 

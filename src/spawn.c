@@ -40,8 +40,8 @@ static size_t round_up(size_t bytes, size_t unit)
 }
 
 /* What both see, then the ids and the text of looks; a page that nobody may touch, and the
- * stack above it. Shared, since the child may have a copy of everything else. */
-struct lp_spawn_memory *lp_spawn_memory(size_t groups)
+ * stack above it. Really shared, and dearer, where the child has a copy of everything else. */
+struct lp_spawn_memory *lp_spawn_memory(size_t groups, bool copy)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     const size_t text = lp_status_size(groups);
@@ -49,7 +49,8 @@ struct lp_spawn_memory *lp_spawn_memory(size_t groups)
     const size_t guard = round_up(sizeof(struct lp_spawn_memory) + ids + text, page);
     const size_t stack = round_up(STACK_BYTES, page);
     const size_t size = guard + page + stack;
-    char *begin = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    char *begin = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                       (copy ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS, -1, 0);
     struct lp_spawn_memory *memory;
     gid_t *id;
 
@@ -122,9 +123,8 @@ struct child {
     struct lp_spawn *spawn;
     struct lp_spawn_memory *memory;
     const sigset_t *mask; /* of the parent */
-    bool shares; /* the memory */
-    int lock;    /* a descriptor, if it shares, or -1 */
-    int status;  /* its own status file, or -1 */
+    int lock;   /* a descriptor, if it shares the memory and becomes someone else, or -1 */
+    int status; /* its own status file, or -1 */
 };
 
 /* A step that only seems to have worked is a failure too. */
@@ -150,7 +150,7 @@ static int hold_lock(struct child *child, unsigned *index)
     const struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
     (void)index;
-    return child->shares ? must_answer_0(fcntl(child->lock, F_SETLK, &lock)) : 0;
+    return child->lock >= 0 ? must_answer_0(fcntl(child->lock, F_SETLK, &lock)) : 0;
 }
 
 static bool has_bit(uint64_t bits, int bit)
@@ -188,8 +188,9 @@ static int default_signals(struct child *child, unsigned *index)
  * share it. */
 static int protect(struct child *child, unsigned *index)
 {
-    (void)child;
     (void)index;
+    if (!child->spawn->becomes)
+        return 0;
     return must_answer_0(lp_prctl(PR_SET_DUMPABLE, LP_SUID_DUMP_DISABLE, 0, 0, 0));
 }
 
@@ -259,10 +260,12 @@ static int outside(const struct lp_spawn *spawn, int fd)
 /* Opened before the root directory changes, and while there are descriptors. */
 static int open_status(struct child *child, unsigned *index)
 {
-    int status = lp_open_status();
+    int status;
 
     (void)index;
-    child->status = -1;
+    if (!child->spawn->becomes)
+        return 0;
+    status = lp_open_status();
     if (status < 0)
         return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -1 : 0;
     child->status = is_target(child->spawn, status) ? outside(child->spawn, status) : status;
@@ -538,6 +541,8 @@ static int become(struct child *child, unsigned *index)
     struct lp_plan *plan = &child->spawn->plan;
 
     (void)index;
+    if (!child->spawn->becomes)
+        return 0;
     if (getppid() == 0) /* the parent is outside of this pid namespace */
         plan->parent = 0;
     if (lp_carry_out(plan, &child->memory->buffer, child->status, &spawned->outcome) == LP_DONE)
@@ -674,24 +679,24 @@ static bool has_left(int lock)
     return left;
 }
 
-/* -1: try the other way. */
+/* -1: with a copy, then. Who does not become someone else is in nobody's reach who could not
+ * reach the parent: there, the flag is for core dumps, and a child that leaves makes none. */
 static pid_t start_sharing(struct child *child, const struct lp_beginning *begin)
 {
-    const int lock = make_lock(child->spawn);
+    const bool becomes = child->spawn->becomes;
+    const int lock = becomes ? make_lock(child->spawn) : -1;
     pid_t pid = -1;
 
-    if (lock < 0)
+    if (becomes && lock < 0)
         return -1;
-    if (lp_protect_memory()) {
+    if (lp_protect_memory(becomes)) {
         child->lock = lock;
-        child->shares = true;
         pid = lp_clone_sharing(begin);
-        child->shares = false;
         child->lock = -1;
-        if (has_left(lock))
+        if (lock < 0 || has_left(lock))
             lp_release_memory();
-    } else
-        (void)close(lock);
+    } else if (lock >= 0)
+        (void)close(lock); /* nothing was written */
     return pid;
 }
 
@@ -761,12 +766,11 @@ static pid_t start(struct child *child)
         .code = run, .argument = child,
         .stack = child->memory->stack, .stack_size = child->memory->stack_size,
     };
-    pid_t pid = child->spawn->copy ? -1 : start_sharing(child, &begin);
+    pid_t pid = child->spawn->copy ? lp_clone_copying(&begin) : start_sharing(child, &begin);
     enum end end;
 
-    if (pid == -1)
-        pid = lp_clone_copying(&begin);
     if (pid == -1) {
+        spawned->stage = child->spawn->copy ? LP_SPAWN_NO_CHILD : LP_SPAWN_NOT_SHARED;
         spawned->error = errno;
         return -1;
     }

@@ -93,13 +93,16 @@ each_way(sub {
     my @said = in_child {
         my @full;
         while (open my $null, '<', '/dev/null') { push @full, $null }
-        my $error = eval { spawn(command => [$true]); 'it went through' } // $@;
+        waitpid spawn(command => [$true]), 0;
+        my $plain = $?;
+        my $error = eval { spawn(command => [$true], no_new_privs => 1); 'it went through' } // $@;
         my $left = eval { spawn(command => [$true]); 1 } ? 1 : 0;
         @full = ();
         waitpid spawn(command => [$true]), 0;
-        ($error, $?);
+        ($error, $?, $plain);
     };
-    like($said[0], qr/\Aspawn: opening .*: Too many open files at/, "$way: without a descriptor to be had");
+    is($said[2], 0, "$way: without a descriptor to be had, a program that stays who it is");
+    like($said[0], qr/\Aspawn: opening .*: Too many open files at/, "$way: ... and one that does not");
     is($said[1], 0, "$way: ... and with one, it goes on");
 });
 
@@ -189,7 +192,7 @@ SKIP: {
                 my $before = parent_now();
                 my ($pid, $error);
                 eval {
-                    $pid   = eval { spawn(command => ["$dir/none"]) };
+                    $pid   = eval { spawn(command => ["$dir/none"], no_new_privs => 1) };
                     $error = $@;
                     select undef, undef, undef, 0;    # perl runs its handlers now and then
                 };

@@ -87,15 +87,17 @@ SKIP: {
 
 each_way(sub {
     my ($way) = @_;
-    for my $value (1, 0) {
-        my @left = in_child {
-            Linux::Prctl::set_dumpable($value) == 0 or die "set_dumpable: $!\n";
-            waitpid spawn(command => [$true], no_new_privs => 1), 0;
-            my $good = Linux::Prctl::get_dumpable();
-            eval { spawn(command => ['/no/such/program'], no_new_privs => 1) };
-            ($good, Linux::Prctl::get_dumpable(), $?);
-        };
-        is_deeply(\@left, [ $value, $value, 0 ], "$way: dumpable was $value, and is");
+    for my $plan ([], [ no_new_privs => 1 ]) {
+        for my $value (1, 0) {
+            my @left = in_child {
+                Linux::Prctl::set_dumpable($value) == 0 or die "set_dumpable: $!\n";
+                waitpid spawn(command => [$true], @$plan), 0;
+                my $good = Linux::Prctl::get_dumpable();
+                eval { spawn(command => ['/no/such/program'], @$plan) };
+                ($good, Linux::Prctl::get_dumpable(), $?);
+            };
+            is_deeply(\@left, [ $value, $value, 0 ], "$way: (@$plan): dumpable was $value, and is");
+        }
     }
 });
 
@@ -117,9 +119,14 @@ sub way_with {
         return { errno => EPERM } if $call->{syscall} eq 'prctl' && $args[0] == 4 && $args[1] == ($imitated{refused} // -1);
         return { value => $imitated{dumpable} } if $args[0] == 3 && $call->{syscall} eq 'prctl' && defined $imitated{dumpable};
         return;
-    }, sub { my $pid = spawn(command => [$true], no_new_privs => 1); waitpid $pid, 0; ($?, Linux::Prctl::get_dumpable()) });
-    my @flags = map { $_->{args}[0] } grep { $_->{syscall} eq '56' } @$calls;
-    return (!!($flags[0] & 0x100), @said);
+    }, sub { my $pid = spawn(command => [$true], @{ $imitated{plan} || [ no_new_privs => 1 ] }); waitpid $pid, 0; ($?, Linux::Prctl::get_dumpable()) });
+    my ($dumpable, @at_clone) = (1);
+    for my $call (@$calls) {
+        my @args = @{ $call->{args} };
+        $dumpable = $args[1] if $call->{syscall} eq 'prctl' && $args[0] == 4;
+        @at_clone = (!!($args[0] & 0x100), $dumpable) if $call->{syscall} eq '56' && !@at_clone;
+    }
+    return ($at_clone[0], @said, $imitated{plan} ? $at_clone[1] : ());
 }
 
 SKIP: {
@@ -133,6 +140,11 @@ SKIP: {
     is_deeply([ way_with(sysctl => '') ], [ '', 0, 1 ], 'fs.suid_dumpable says nothing: it is not');
     is_deeply([ way_with(refused => 1) ], [ '', 0, 1 ], 'a filter would not give the flag back: it is not');
     is_deeply([ way_with(dumpable => 2) ], [ '', 0, 2 ], 'the flag is SUID_DUMP_ROOT: it is not');
+
+    # Who stays who he is: the flag is off all the same, or a signal could have a core dump end the parent too.
+    is_deeply([ way_with(plan => [], sysctl => "1\n") ], [ 1, 0, 1, 0 ], 'without a plan, no change of ids can turn it on');
+    is_deeply([ way_with(plan => [ stdin => '/dev/null' ]) ], [ 1, 0, 1, 0 ], 'without a plan, it is off while the memory is shared');
+    is_deeply([ (way_with(plan => [], dumpable => 2))[ 0 .. 2 ] ], [ '', 0, 2 ], 'without a plan, the flag is SUID_DUMP_ROOT: not shared');
 }
 
 # ---- handlers ----

@@ -498,6 +498,16 @@ static void S_check_taint(pTHX_ const struct options *options)
         check_environment(is_true(options, reset_env));
 }
 
+/* Is there anything that says who the program is, or asks it? To change the root directory needs
+ * a capability, which is looked for. */
+static bool has_plan(const struct options *options)
+{
+    for (int option = 0; option < OPTIONS; option++)
+        if (options->value[option] && (option_table[option].users == BOTH || option == OPT_root))
+            return true;
+    return false;
+}
+
 /* Returns what reset_env makes of the environment, or NULL. */
 #define read_spawn(options, spawn) S_read_spawn(aTHX_ options, spawn)
 static HV *S_read_spawn(pTHX_ const struct options *options, struct lp_spawn *spawn)
@@ -507,7 +517,10 @@ static HV *S_read_spawn(pTHX_ const struct options *options, struct lp_spawn *sp
 
     Zero(spawn, 1, struct lp_spawn);
     read_command(options, spawn);
-    prepare_plan(options, &spawn->plan, &env);
+    spawn->becomes = has_plan(options);
+    env = NULL;
+    if (spawn->becomes)
+        prepare_plan(options, &spawn->plan, &env);
     spawn->env = read_env(options, env);
     read_program(options, spawn);
     read_fds(options, spawn);
@@ -573,6 +586,7 @@ static SV *S_end_text(pTHX_ int status)
 /* What a child was at, where that is no option's. */
 static const char *const stage_words[] = {
     [LP_SPAWN_NOT_BEGUN] = "there is no child",
+    [LP_SPAWN_NO_CHILD] = "there is no child",
     [LP_SPAWN_LOCK] = "holding the lock on the shared memory",
     [LP_SPAWN_SIGNALS] = "resetting the handlers of signals",
     [LP_SPAWN_DUMPABLE] = "set_dumpable(0)",
@@ -631,18 +645,30 @@ static void S_flush_all(pTHX)
     PERL_FLUSHALL_FOR_CHILD;
 }
 
-#define run_spawn(options, spawn) S_run_spawn(aTHX_ options, spawn)
-static pid_t S_run_spawn(pTHX_ const struct options *options, struct lp_spawn *spawn)
+#define run_once(options, spawn, memory) S_run_once(aTHX_ options, spawn, memory)
+static pid_t S_run_once(pTHX_ const struct options *options, struct lp_spawn *spawn,
+                        struct lp_spawn_memory **memory)
 {
     const size_t start = spawn->plan.start.groups.count;
     const size_t target = spawn->plan.target.groups.count;
-    struct lp_spawn_memory *memory = lp_spawn_memory((start > target ? start : target) + 1);
-    pid_t pid;
 
-    if (!memory)
+    *memory = lp_spawn_memory((start > target ? start : target) + 1, spawn->copy);
+    if (!*memory)
         bad_plan(options, errno, "there is no memory for a child: %s", Strerror(errno));
-    SAVEDESTRUCTOR_X(free_memory, memory);
-    pid = lp_spawn(spawn, memory);
+    SAVEDESTRUCTOR_X(free_memory, *memory);
+    return lp_spawn(spawn, *memory);
+}
+
+#define run_spawn(options, spawn) S_run_spawn(aTHX_ options, spawn)
+static pid_t S_run_spawn(pTHX_ const struct options *options, struct lp_spawn *spawn)
+{
+    struct lp_spawn_memory *memory;
+    pid_t pid = run_once(options, spawn, &memory);
+
+    if (pid == -1 && memory->spawned.stage == LP_SPAWN_NOT_SHARED) {
+        spawn->copy = true;
+        pid = run_once(options, spawn, &memory);
+    }
     if (pid == -1)
         bad_plan(options, memory->spawned.error, "%" SVf,
                  SVfARG(spawn_failure_text(options, spawn, &memory->spawned)));
