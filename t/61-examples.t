@@ -142,6 +142,12 @@ for my $page (@pages) {
     }
 }
 
+# What stands beside the code of others is code, and run: none hides in the text.
+for my $text (map { $_->[1] } grep { $_->[1] !~ /\A[ =]/ } paragraphs('Linux::Prctl::Porting')) {
+    unlike($text, qr/[BC]<<* [^>]*(?:=>|\w->\w)/, 'Porting: no code outside of an example: ' . substr $text, 0, 40)
+        if $text =~ /=>|->/;
+}
+
 cmp_ok($examples{run}, '>', 5, "$examples{run} examples ran");
 note("$examples{verbatim} verbatim paragraphs");
 
