@@ -5,6 +5,7 @@ use warnings;
 no warnings 'portable';    # numbers of 64 bits are what this is about
 
 use lib 't/lib';
+use Errno qw(EPROTO);
 use Test::More;
 
 use POSIX ();
@@ -144,6 +145,11 @@ travels($set_mce_kill, "policy $_", $_) for 0 .. 2;
         or diag explain $calls;
     is_deeply(\@pairs, [6, 4096, 33, 0xfedcba9876543210], 'filtered prctl: get_auxv: the pairs, in full width');
     is($errno, 77, 'filtered prctl: get_auxv: $! is left alone');
+
+    # More than there was room for is no answer, though it begins like one.
+    my $answer = sub { my ($call) = @_; return { value => 2**20, write => { $call->{args}[1] => $auxv } } };
+    (undef, $errno, @pairs) = supervised(['prctl'], $answer, sub { $! = 0; my @pairs = get_auxv(); ($! + 0, @pairs) });
+    is_deeply([ $errno, @pairs ], [EPROTO], 'filtered prctl: get_auxv: no more is read than there is room for');
 }
 
 {
