@@ -34,7 +34,7 @@ sub raw {
 # An option's int, by a pointer, without the module.
 sub raw_int {
     my ($option) = @_;
-    vec(my $room, 63, 1) = 0;
+    my $room = "\0" x 8;
     return syscall(sys('prctl'), $option, $room, 0, 0, 0) == 0 ? unpack('i', $room) : undef;
 }
 

@@ -34,7 +34,7 @@ for my $name (grep { /\A(?:\w+_)?get_/ && @{ $function{$_}{call} } } @names) {
     my $function = $function{$name};
     next if $function->{answer} eq 'auxv' || @{ $function->{args} };
     my $answer = in_child {
-        vec(my $room, 511, 1) = 0;
+        my $room = "\0" x 64;
         my @sent = map { $_ eq '&' ? unpack('L!', pack 'P', $room) : $_ } @{ $function->{call} };
         prctl(@sent) == -1 ? $! + 0 : 0;
     };

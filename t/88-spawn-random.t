@@ -34,7 +34,11 @@ each_way(sub {
     }
 });
 note(join ', ', map { "$became{$_} $_" } sort keys %became);
-cmp_ok($became{done} // 0, '>', 0, 'some went through');
-cmp_ok($became{refused} // 0, '>', 0, 'some were refused');
+SKIP: {
+    # What a user may do is mostly refused: it may well be all of so few.
+    skip 'some of each kind: needs root with setuid, setgid and setpcap', 2 if !is_root();
+    cmp_ok($became{done} // 0, '>', 0, 'some went through');
+    cmp_ok($became{refused} // 0, '>', 0, 'some were refused');
+}
 
 done_testing;
