@@ -41,11 +41,15 @@ bool lp_same_file_caps(const struct lp_file_caps *a, const struct lp_file_caps *
 #define REVISION_3 0x03000000U /* the same, and the root id */
 #define EFFECTIVE 0x000001U
 
-static uint32_t get_word(const unsigned char *bytes, size_t word)
+uint32_t lp_attribute_word(const unsigned char *bytes)
 {
-    bytes += 4 * word;
     return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16
          | (uint32_t)bytes[3] << 24;
+}
+
+static uint32_t get_word(const unsigned char *bytes, size_t word)
+{
+    return lp_attribute_word(bytes + 4 * word);
 }
 
 static void put_word(unsigned char *bytes, size_t word, uint32_t value)

@@ -26,6 +26,9 @@ struct lp_file_caps {
 void lp_before_getxattr(void *bytes, size_t size);
 ssize_t lp_after_getxattr(ssize_t length, const void *bytes, size_t size);
 
+/* The next four bytes of an attribute as a number: they are little-endian everywhere. */
+uint32_t lp_attribute_word(const unsigned char *bytes);
+
 bool lp_same_caps(const struct lp_caps *a, const struct lp_caps *b);
 bool lp_same_file_caps(const struct lp_file_caps *a, const struct lp_file_caps *b);
 

@@ -20,6 +20,8 @@ struct lp_exec_process {
     bool weakly_traced;  /* by one who has no sys_ptrace over it */
     bool shares_fs;      /* its root and working directory, with another process */
     bool real_ids_count; /* before Linux 6.16: an id differs from the real one, not the former */
+    bool uids_hidden;    /* those without a number here are all shown as one */
+    bool gids_hidden;
 };
 
 /* ---- the file ---- */
@@ -105,6 +107,10 @@ struct lp_exec_result {
 
 struct lp_exec_result lp_exec(const struct lp_exec_process *process,
                               const struct lp_exec_chain *chain);
+
+/* Does it depend on whether the process and a file have the same id, where both are shown as
+ * the one that stands for all that have no number? That they have is what lp_exec() assumes. */
+bool lp_exec_ids_unsure(const struct lp_exec_process *process, const struct lp_exec_chain *chain);
 
 /* The same for one program that may be executed, but for AT_SECURE and dumpable. */
 struct lp_exec_result lp_exec_of(const struct lp_exec_process *process,
@@ -197,6 +203,7 @@ struct lp_exec_view {
     } uid[340], gid[340];
     uid_t root;
     bool ours; /* the same user namespace as the caller's */
+    bool uids_hidden, gids_hidden; /* some have no number in the caller's namespace */
 };
 
 /* That of a process, 0 for the caller. */

@@ -53,34 +53,20 @@ static ssize_t read_map(pid_t pid, const char *name, char *text, size_t size)
     return lp_read_file(path, text, size);
 }
 
-int lp_exec_look_at_ids(pid_t pid, bool ours, struct lp_exec_view *view)
+#define MOST_RANGES (sizeof ((struct lp_exec_view *)0)->uid / sizeof(struct lp_exec_range))
+
+/* All that a map has, in memory for its text; -1 where there is none. */
+static ssize_t look_at_map(pid_t pid, const char *name, bool inside, struct lp_exec_range *range,
+                           uid_t *root)
 {
-    const size_t most = sizeof view->uid / sizeof *view->uid;
-    const size_t size = most * 3 * 11 + 1;
+    static const size_t size = MOST_RANGES * 3 * 11 + 1;
     char *text = malloc(size);
-    int result = -1;
+    ssize_t count = -1;
 
-    if (!text)
-        return -1;
-    view->root = LP_NOBODY;
-    view->ours = ours;
-    if (read_map(pid, "uid_map", text, size) >= 0) {
-        view->uid_ranges = read_ranges(text, ours, view->uid, most, &view->root);
-        if (read_map(pid, "gid_map", text, size) >= 0) {
-            view->gid_ranges = read_ranges(text, ours, view->gid, most, NULL);
-            result = 0;
-        }
-    }
+    if (text && read_map(pid, name, text, size) >= 0)
+        count = (ssize_t)read_ranges(text, inside, range, MOST_RANGES, root);
     free(text);
-    return result;
-}
-
-static bool in_ranges(const struct lp_exec_range *range, size_t count, uint32_t id)
-{
-    for (size_t i = 0; i < count; i++)
-        if (id >= range[i].first && id - range[i].first < range[i].count)
-            return true;
-    return false;
+    return count;
 }
 
 static bool some_are_hidden(const struct lp_exec_range *range, size_t count)
@@ -92,6 +78,40 @@ static bool some_are_hidden(const struct lp_exec_range *range, size_t count)
     return sum < UINT32_MAX;
 }
 
+/* Those of the caller, whose numbers all are told in. */
+static bool are_hidden(const char *name)
+{
+    struct lp_exec_range range[MOST_RANGES];
+    const ssize_t count = look_at_map(0, name, true, range, NULL);
+
+    return count < 0 || some_are_hidden(range, (size_t)count);
+}
+
+int lp_exec_look_at_ids(pid_t pid, bool ours, struct lp_exec_view *view)
+{
+    ssize_t uids, gids;
+
+    view->root = LP_NOBODY;
+    view->ours = ours;
+    uids = look_at_map(pid, "uid_map", ours, view->uid, &view->root);
+    gids = uids < 0 ? -1 : look_at_map(pid, "gid_map", ours, view->gid, NULL);
+    if (gids < 0)
+        return -1;
+    view->uid_ranges = (size_t)uids;
+    view->gid_ranges = (size_t)gids;
+    view->uids_hidden = ours ? some_are_hidden(view->uid, view->uid_ranges) : are_hidden("uid_map");
+    view->gids_hidden = ours ? some_are_hidden(view->gid, view->gid_ranges) : are_hidden("gid_map");
+    return 0;
+}
+
+static bool in_ranges(const struct lp_exec_range *range, size_t count, uint32_t id)
+{
+    for (size_t i = 0; i < count; i++)
+        if (id >= range[i].first && id - range[i].first < range[i].count)
+            return true;
+    return false;
+}
+
 static void look_at_owner(const struct lp_exec_view *view, struct lp_exec_chain *chain,
                           struct lp_exec_file *file)
 {
@@ -99,11 +119,10 @@ static void look_at_owner(const struct lp_exec_view *view, struct lp_exec_chain 
     const bool gid = in_ranges(view->gid, view->gid_ranges, file->gid);
 
     file->mapped = uid && gid;
-    chain->owner_unsure = file->mapped
-                          && ((file->uid == LP_OVERFLOW_ID
-                               && some_are_hidden(view->uid, view->uid_ranges))
-                              || (file->gid == LP_OVERFLOW_ID
-                                  && some_are_hidden(view->gid, view->gid_ranges)));
+    chain->owner_unsure = chain->owner_unsure
+                          || (file->mapped
+                              && ((file->uid == LP_OVERFLOW_ID && view->uids_hidden)
+                                  || (file->gid == LP_OVERFLOW_ID && view->gids_hidden)));
 }
 
 /* ---- attributes ---- */
@@ -123,13 +142,6 @@ static ssize_t attribute(int fd, const char *path, const char *name, void *bytes
             length = getxattr(path, name, bytes, size);
     }
     return lp_after_getxattr(length, bytes, size);
-}
-
-/* The attributes are little-endian. */
-static uint32_t word(const unsigned char *bytes)
-{
-    return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16
-           | (uint32_t)bytes[3] << 24;
 }
 
 static bool is_outer_root(const struct lp_exec_view *view, uint32_t id)
@@ -198,7 +210,7 @@ static int look_at_acl(int fd, const char *path, struct lp_exec_file *file)
 
         entry->tag = (uint16_t)(bytes[at] | bytes[at + 1] << 8);
         entry->perm = (uint16_t)(bytes[at + 2] | bytes[at + 3] << 8);
-        entry->id = word(bytes + at + 4);
+        entry->id = lp_attribute_word(bytes + at + 4);
     }
     return length >= 0 || has_none() ? 0 : -1;
 }

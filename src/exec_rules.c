@@ -93,6 +93,40 @@ static bool may_read(const struct lp_creds *creds, const struct lp_exec_file *fi
                && (raised(creds, LP_CAP_dac_override) || raised(creds, LP_CAP_dac_read_search)));
 }
 
+/* The same file, if those who have no number are not those who own it; or, in an access list,
+ * where they have no number either, if they are those it names. */
+static struct lp_exec_file of_others(const struct lp_exec_process *process,
+                                     const struct lp_exec_file *file)
+{
+    struct lp_exec_file other = *file;
+
+    if (process->uids_hidden && other.uid == LP_OVERFLOW_ID)
+        other.uid = LP_NOBODY;
+    if (process->gids_hidden && other.gid == LP_OVERFLOW_ID)
+        other.gid = LP_NOBODY;
+    for (unsigned i = 0; i < other.acl_count; i++)
+        if (other.acl[i].id == LP_NOBODY)
+            other.acl[i].id = LP_OVERFLOW_ID;
+    return other;
+}
+
+static bool is_unsure(const struct lp_exec_process *process, const struct lp_exec_file *file)
+{
+    const struct lp_exec_file other = of_others(process, file);
+    const struct lp_creds *creds = &process->creds;
+
+    return may_execute(creds, file) != may_execute(creds, &other)
+           || may_read(creds, file) != may_read(creds, &other);
+}
+
+bool lp_exec_ids_unsure(const struct lp_exec_process *process, const struct lp_exec_chain *chain)
+{
+    for (unsigned i = 0; i < chain->count; i++)
+        if (is_unsure(process, &chain->file[i]))
+            return true;
+    return chain->has_loader && is_unsure(process, &chain->loader);
+}
+
 static enum lp_exec_rule opened(const struct lp_creds *creds,
                                 const struct lp_exec_file *file)
 {

@@ -271,10 +271,13 @@ static SV *S_after_exec(pTHX_ HV *hash, const char *path, int fd)
     if (!found)
         return &PL_sv_undef;
     process.root = view->root;
+    process.uids_hidden = view->uids_hidden;
+    process.gids_hidden = view->gids_hidden;
     process.real_ids_count = lp_exec_real_ids_count();
     result = lp_exec(&process, chain);
     (void)hv_stores(hash, "root", view->root == LP_NOBODY ? newSV(0) : newSVuv(view->root));
     (void)hv_stores(hash, "real_ids_count", newSViv(process.real_ids_count));
+    (void)hv_stores(hash, "ids_unsure", newSViv(lp_exec_ids_unsure(&process, chain)));
     return new_exec(&result, chain);
 }
 

@@ -565,7 +565,7 @@ my %REFUSED = (
 );
 
 sub _why_refused {
-    my ($shown, $exec) = @_;
+    my ($shown, $exec, $unsure) = @_;
     my $errno = $exec->{error};
     my $why   = $REFUSED{ $exec->{rule} };
     if ($exec->{rule} eq 'format') {
@@ -574,6 +574,8 @@ sub _why_refused {
             : 'what it needs to run cannot be opened';
     }
     $why .= ', if it is a program: it cannot be read' if $exec->{unread};
+    $why .= ', if the id 65534 is the same of both: it stands for all that have no number here'
+        if $exec->{rule} eq 'no_permission' && $unsure;
     my $file = _printable($exec->{file});
     return length $file && $file ne $shown ? "$file: $why" : $why;
 }
@@ -633,9 +635,11 @@ sub after_exec {
     my ($path, $fd, $called) = _file($file);
     my $shown = _printable($called);
     my $exec  = _exec($process, $path, $fd) // _refused("after_exec($shown)", $! + 0);
-    _refused("after_exec($shown)", $exec->{error}, _why_refused($shown, $exec)) if $exec->{error};
+    _refused("after_exec($shown)", $exec->{error}, _why_refused($shown, $exec, $process->{ids_unsure}))
+        if $exec->{error};
     push @assumed, 'program' if $exec->{unread};
     push @assumed, 'owner'   if $exec->{owner_unsure};
+    push @assumed, 'same_id' if $process->{ids_unsure};
     my ($name) = ($path // readlink("/proc/self/fd/$fd") // '') =~ m{([^/]+)\z};
     my $after = (ref $self)->_new($self->_text_after($exec, substr $name // '', 0, 15),
         $self->_own_after($exec, [ sort @assumed ]));

@@ -38,6 +38,7 @@ my %ASSUMED = (
     no_new_privs => 'that it does not have no_new_privs',
     program      => 'that the file, which cannot be read, is no script',
     owner        => 'that the owner of the file is the user 65534',
+    same_id      => 'that 65534 is the same of the process and of the file, which both have no number here',
 );
 
 sub _assumed {
