@@ -156,4 +156,40 @@ END
     is_deeply(\@heard, [$@], 'why: and the handler hears of that alone');
 }
 
+# ---- status: who is asked, and how often ----
+
+{
+    package Asked;
+    use overload '""' => sub { my ($self) = @_; return $self->{texts}[ $self->{count}++ ] // $self->{texts}[-1] }, fallback => 1;
+    sub new { my ($class, @texts) = @_; return bless { texts => \@texts, count => 0 }, $class }
+}
+{
+    my $class  = 'Linux::Prctl::Status';
+    my $status = $class->current;
+    my %call = (
+        'of a pid'    => [ $$, sub { $class->of($_[0]) } ],
+        'of a thread' => [ $$, sub { $class->of($$, $_[0]) } ],
+        threads       => [ $$, sub { $class->threads($_[0]) } ],
+        out_of_step   => [ $$, sub { $class->out_of_step($_[0]) } ],
+        why           => [ kill => sub { $status->why($_[0]) } ],
+    );
+    for my $what (sort keys %call) {
+        my ($text, $code) = @{ $call{$what} };
+        my $object = Asked->new($text, '../../etc');
+        ok(eval { $code->($object); 1 }, "$what: what was looked at is what is used") or diag($@);
+        is($object->{count}, 1, '... an object is asked for its text once');
+        $object = Asked->new('bogus', $text);
+        ok(!eval { $code->($object); 1 }, "$what: the second answer does not count");
+    }
+    for my $foreign ({}, [], \1, bless({}, 'Other')) {
+        for my $method (qw(uid groups caps report as_hash threads), 'why', 'diff', 'after_exec') {
+            my @args = $method eq 'why' ? 'kill' : $method eq 'diff' ? $status : $method eq 'after_exec' ? $^X : ();
+            local $SIG{__WARN__} = sub { die "warned: @_" };
+            eval { $class->can($method)->($foreign, @args) };
+            like($@, qr/\A(?:Usage: (?:\$status|Linux::Prctl::Status)->$method|threads: .* is not the class)/, "$method of what is no status");
+            is($! + 0, EINVAL, '... $!');
+        }
+    }
+}
+
 done_testing;

@@ -79,12 +79,16 @@ sub _try {
     return scalar eval { $code->() };
 }
 
-sub _check_pid {
+# One that is an object is asked for its text once: what is looked at is what is used.
+sub _pid {
     my ($function, $what, $pid) = @_;
-    return if defined $pid && $pid =~ /\A[1-9][0-9]{0,9}\z/ && $pid <= $MOST_PID;
-    my $shown = defined $pid ? qq{"$pid"} =~ s/([^ -~])/sprintf '\\x{%x}', ord $1/gre : 'undef';
+    my $text = defined $pid ? "$pid" : '';
+    return $text if $text =~ /\A[1-9][0-9]{0,9}\z/ && $text <= $MOST_PID;
+    my $shown = defined $pid ? qq{"$text"} =~ s/([^ -~])/sprintf '\\x{%x}', ord $1/gre : 'undef';
     _die("$function: $what $shown is not a whole number from 1 to $MOST_PID");
 }
+
+sub _is_status { return ref $_[0] && UNIVERSAL::isa($_[0], __PACKAGE__) }
 
 # In a changed root directory, /proc may be anything: a fifo, or what somebody wrote there.
 sub _read {
@@ -149,8 +153,8 @@ sub of {
     my ($class, @ids) = @_;
     _die('Usage: ' . __PACKAGE__ . '->of(pid, tid)') if @ids != 1 && @ids != 2;
     _class($class, 'of');
-    _check_pid('of', 'pid', $ids[0]);
-    _check_pid('of', 'tid', $ids[1]) if @ids > 1;
+    $ids[0] = _pid('of', 'pid', $ids[0]);
+    $ids[1] = _pid('of', 'tid', $ids[1]) if @ids > 1;
     my $errno = $! + 0;
     my $text = _read('/proc/' . join('/task/', @ids) . '/status')
         // _lost('of(' . join(', ', @ids) . ')', $!, @ids);
@@ -174,7 +178,7 @@ sub _is_me {
 sub _threads {
     my ($class, $function, $pid) = @_;
     _class($class, $function);
-    _check_pid($function, 'pid', $pid);
+    $pid = _pid($function, 'pid', $pid);
     my $errno = $! + 0;
     opendir my $task, "/proc/$pid/task" or _lost("$function($pid)", $!, $pid);
     my @threads;
@@ -244,7 +248,7 @@ sub _listed {
 # The threads of a process; of an object, how many there were.
 sub threads {
     my ($self, @pid) = @_;
-    if (ref $self) {
+    if (_is_status($self)) {
         _die('Usage: $status->threads') if @pid;
         return $self->_fact('threads');
     }
@@ -355,7 +359,7 @@ sub _accessor {
     no strict 'refs';
     *$name = sub {
         my ($self, @more) = @_;
-        _die("Usage: \$status->$name") if !ref $self || @more;
+        _die("Usage: \$status->$name") if !_is_status($self) || @more;
         return $code->($self, $name);
     };
     return;
@@ -466,9 +470,8 @@ sub _diff_hashes {
 
 sub diff {
     my ($self, $other) = @_;
-    _die('Usage: $status->diff(other)')     if @_ != 2 || !ref $self;
-    _die('diff: other is not a ' . __PACKAGE__)
-        if !ref $other || !UNIVERSAL::isa($other, __PACKAGE__);
+    _die('Usage: $status->diff(other)')         if @_ != 2 || !_is_status($self);
+    _die('diff: other is not a ' . __PACKAGE__) if !_is_status($other);
     my ($from, $to) = ($self->_facts, $other->_facts);
     my %diff = (
         _diff_hashes(\&_diff_lists,   $from, $to, @LISTS),
@@ -622,7 +625,7 @@ sub _suid_dumpable {
 
 sub after_exec {
     my ($self, $file, %given) = @_;
-    _die('Usage: $status->after_exec(file, ...)') if !ref $self || @_ < 2 || @_ % 2;
+    _die('Usage: $status->after_exec(file, ...)') if !_is_status($self) || @_ < 2 || @_ % 2;
     my $errno = $! + 0;
     my @assumed;
     my $process = $self->_process(\@assumed);
@@ -839,9 +842,10 @@ sub _terms {
 
 sub why {
     my ($self, $cap) = @_;
-    _die('Usage: $status->why(capability)') if !ref $self || @_ != 2;
+    _die('Usage: $status->why(capability)') if !_is_status($self) || @_ != 2;
+    $cap = "$cap" if defined $cap;    # which is asked for its text once
     my $number = _try(sub { Linux::Prctl::cap_number($cap) });
-    my $shown = defined $cap ? '"' . _printable("$cap") . '"' : 'undef';
+    my $shown = defined $cap ? '"' . _printable($cap) . '"' : 'undef';
     _die("why: $shown is not a capability") if !defined $number;
     my $errno = $! + 0;
     my $name  = Linux::Prctl::cap_name($number);
