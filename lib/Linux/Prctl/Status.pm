@@ -207,8 +207,8 @@ sub _listed_facts {
     return if !defined $facts;
     _die('all: facts is not a list of names') if ref $facts ne 'ARRAY';
     return [ map {
-        my $number = defined && !ref ? _fact_number($_) : -1;
-        my $shown  = defined ? '"' . _printable("$_") . '"' : 'undef';
+        my $number = defined($_) && !ref($_) ? _fact_number($_) : -1;
+        my $shown  = defined($_) ? '"' . _printable("$_") . '"' : 'undef';
         _die("all: there is no fact $shown for a list") if $number < 0;
         $number;
     } @$facts ];
