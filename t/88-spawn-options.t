@@ -140,6 +140,8 @@ each_way(sub {
             "$way: an empty entry is the working directory");
     }
 
+    is(seen(command => ['greet'], env => { PATH => "$dir/bin/greet:$dir/bin" }), 'hello', "$way: a file in the PATH is passed over");
+
     # chdir, umask, nice, groups of processes
     is(seen(command => [ $sh, '-c', 'pwd -P' ], chdir => "$dir"), Cwd::abs_path("$dir"), "$way: chdir");
     is(seen(script('umask'), umask => 027), '0027', "$way: umask");
@@ -196,6 +198,11 @@ each_way(sub {
         open my $other, '<', '/dev/null' or die "/dev/null: $!\n";
         is(seen(script('ls -1 /proc/self/fd | wc -l')), 4, "$way: ... whatever \$^F says");
     }
+
+    # whatever is open on the way is in nobody's way
+    open my $one, '<', "$dir/bin/greet" or die "greet: $!\n";
+    is(seen(script('for fd in /proc/self/fd/*; do test $fd -ef "$0" && echo $fd; done | wc -l', "$dir/bin/greet"), no_new_privs => 1,
+        fds => { map { $_ => $one } 3 .. 40 }), 38, "$way: many descriptors are named");
 
     # clashes: each goes where another comes from
     my @pipe = map { pipe my $r, my $w or die "pipe: $!\n"; [ $r, $w ] } 1 .. 3;

@@ -9,6 +9,7 @@ use Linux::Prctl qw(spawn);
 use POSIX ();
 use Seccomp qw(instructions no_filter);
 use SetprivTest qw(truth in_truth told_apart is_root);
+use SystemCalls ();
 use SpawnTest qw(each_way said status_of parent_now unlike_before program);
 use TestChild qw(in_child proc_status);
 
@@ -66,6 +67,21 @@ each_way(sub {
     }
     is(unlike_before($before), '', "$way: the parent is what it was");
 });
+
+# A parent that has no number for its child: it is outside of the pid namespace.
+SKIP: {
+    skip 'root with everything: needs root with setuid, setgid and setpcap', 2 if !is_root();
+    each_way(sub {
+        my ($way) = @_;
+        my ($said, $status) = in_child {
+            SystemCalls::sys(unshare => 0x20000000);    # CLONE_NEWPID
+            my $pid = eval { spawn(command => [$true], pdeathsig => 'KILL') } or return ($@, -1);
+            waitpid $pid, 0;
+            ('started', $?);
+        };
+        is("$said $status", 'started 0', "root with everything: $way: into another pid namespace, with pdeathsig");
+    });
+}
 
 # A seccomp filter, which comes last.
 

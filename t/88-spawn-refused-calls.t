@@ -74,7 +74,7 @@ sub run_with {
     my ($number, $option, $answer, @plan) = @_;
     unlink $report;
     my $answered = 0;
-    my (undef, @said) = supervised([$number], sub {
+    my (undef, @said) = supervised([ ref $number ? @$number : $number ], sub {
         my ($call) = @_;
         return if defined $option && $call->{args}[0] != $option;
         return if !is_starting($call->{pid});
@@ -117,6 +117,19 @@ each_way(sub {
         }
     }
     note("$way: ", join ', ', map { "$tally{$_} $_" } sort keys %tally);
+
+    # Neither a range nor a list of descriptors: each is closed.
+    my ($closed, $closed_report) = run_with([ 436, 217 ], undef, { errno => EPERM }, @plan);
+    is($closed->[0], 'status 0', "$way: EPERM from close_range and getdents64: goes through");
+    is($closed_report, $expected, "$way: ... and the program has no other descriptor");
+
+    # A process group of its own.
+    my @group = (command => [ $sh, '-c', 'read -r stat </proc/$$/stat; set -- $stat; echo $(($1 == $5))' ], stdout => $report, process_group => 0);
+    for my $answer ({ errno => EPERM }, { value => 0 }, { value => 109 }) {
+        my ($said, $told) = run_with(109, undef, $answer, @group);
+        like($said->[0], qr/\Aspawn: process_group: /, "$way: @{[ %$answer ]} from setpgid: an exception");
+        ok(!length($told // ''), "$way: ... and no program");
+    }
 });
 
 # A root directory of its own: where /usr has all that a program needs.
