@@ -15,6 +15,9 @@ use TestChild qw(in_child proc_status);
 
 # Every option around the plan of setpriv, and misuse of each.
 
+# A process group outside of this pid namespace is 0 from here, which cannot be joined.
+setpgrp if !getpgrp;
+
 {
     package Named;
     use overload '""' => sub { ${ $_[0] } };
