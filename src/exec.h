@@ -140,15 +140,15 @@ enum lp_exec_why {
     LP_WHY_FILE_INHERITABLE,
     LP_WHY_NOT_RAISED,       /* permitted, but the file has no effective bit */
     LP_WHY_ONLY_REAL_ROOT,   /* permitted, but the effective uid is not 0 */
-    LP_WHY_NO_NEW_PRIVS,     /* from here: what alone would stand in its way */
+    LP_WHY_NOT_BOUNDED,      /* from here: what stands in its way, the most final first */
+    LP_WHY_NO_NEW_PRIVS,
+    LP_WHY_NOROOT,
     LP_WHY_TRACED,
     LP_WHY_SHARES_FS,
     LP_WHY_NOSUID,
     LP_WHY_OTHER_NAMESPACE,  /* the attribute belongs to another one's root */
-    LP_WHY_OWNER_NOT_MAPPED, /* set-user-ID, for an owner who is not in the namespace */
-    LP_WHY_NOROOT,
-    LP_WHY_NOT_BOUNDED,
-    LP_WHY_NOT_INHERITABLE,
+    LP_WHY_OWNER_NOT_MAPPED, /* set-user-ID, but owner or group are not in the namespace */
+    LP_WHY_NOT_INHERITABLE,  /* from here: what was never meant to give it */
     LP_WHY_CAPS_BEFORE_ROOT, /* the attribute's, not all that set-user-ID root would give */
     LP_WHY_AMBIENT_CLEARED,
     LP_WHY_FILE_LACKS_IT,    /* it has an attribute, without this one */
@@ -163,8 +163,8 @@ enum lp_exec_why lp_exec_why(const struct lp_exec_process *process,
 /* What would give it: a step, and what is to be out of the way for it. */
 enum lp_exec_way {
     LP_WAY_AS_IT_IS,
-    LP_WAY_AMBIENT,          /* raised before, and inheritable for it */
     LP_WAY_INHERITABLE,      /* raised before, with the file as it is */
+    LP_WAY_AMBIENT,          /* raised before, and inheritable for it */
     LP_WAY_BE_ROOT,          /* uid 0 before */
     LP_WAY_EFFECTIVE_BIT,    /* the same attribute, with the effective bit */
     LP_WAY_FILE_PERMITTED,   /* an attribute with it permitted and effective */

@@ -422,9 +422,11 @@ static bool put_back(enum lp_exec_why why, const struct lp_exec_process *process
     case LP_WHY_NOROOT:
         cleared->creds.securebits = process->creds.securebits;
         return process->creds.securebits & SECBIT(NOROOT);
-    default:
+    case LP_WHY_NOT_BOUNDED:
         cleared->creds.bounding = process->creds.bounding;
         return true;
+    default:
+        return false;
     }
 }
 
@@ -453,11 +455,11 @@ static enum lp_exec_why why_not_meant(const struct lp_exec_process *process,
     heir.creds.caps.set[LP_INHERITABLE] |= LP_BIT(cap);
     if (gives(&heir, program, LP_PERMITTED, cap))
         return LP_WHY_NOT_INHERITABLE;
+    if (process->creds.ambient & LP_BIT(cap))
+        return LP_WHY_AMBIENT_CLEARED;
     bare.has_caps = false;
     if (program->has_caps && gives(process, &bare, LP_PERMITTED, cap))
         return LP_WHY_CAPS_BEFORE_ROOT;
-    if (process->creds.ambient & LP_BIT(cap))
-        return LP_WHY_AMBIENT_CLEARED;
     return result->terms.file_caps ? LP_WHY_FILE_LACKS_IT : LP_WHY_PLAIN_FILE;
 }
 
@@ -473,15 +475,20 @@ enum lp_exec_why lp_exec_why(const struct lp_exec_process *process,
     clear_the_way(&cleared, &same);
     if (!gives(&cleared, &same, LP_PERMITTED, cap))
         return why_not_meant(&cleared, &same, result, cap);
-    for (int why = LP_WHY_NO_NEW_PRIVS; why < LP_WHY_NOT_BOUNDED; why++) {
-        cleared = *process;
-        same = *program;
-        clear_the_way(&cleared, &same);
+    for (int why = LP_WHY_NOT_BOUNDED; why < LP_WHY_NOT_INHERITABLE; why++) {
+        struct lp_exec_process one = cleared;
+        struct lp_exec_file only = same;
+
+        if (put_back((enum lp_exec_why)why, process, program, &one, &only)
+            && !gives(&one, &only, LP_PERMITTED, cap))
+            return (enum lp_exec_why)why;
+    }
+    /* None alone: nosuid for the attribute and noroot for uid 0, say. */
+    for (int why = LP_WHY_NOT_BOUNDED; why < LP_WHY_NOT_INHERITABLE; why++)
         if (put_back((enum lp_exec_why)why, process, program, &cleared, &same)
             && !gives(&cleared, &same, LP_PERMITTED, cap))
             return (enum lp_exec_why)why;
-    }
-    return LP_WHY_NOT_BOUNDED;
+    return why_not_meant(process, program, result, cap); /* not reached: all is as it was */
 }
 
 /* ---- what would give it ---- */

@@ -13,7 +13,8 @@ use Linux::Prctl qw(:all);
 use Linux::Prctl::Status;
 use POSIX ();
 
-our @EXPORT_OK = qw(own_mounts exec_stage exec_trial leave_stage why_trial build_helper call many_ids);
+our @EXPORT_OK = qw(own_mounts exec_stage exec_trial leave_stage why_trial build_helper call many_ids
+    why_case write_caps caps_attribute);
 
 my $STATUS = 'Linux::Prctl::Status';
 my %number;    # of system calls
@@ -400,6 +401,9 @@ sub write_maps {
     return;
 }
 
+# By this signal it asks to be traced no more.
+my $LEAVE_ME = 31;
+
 # Lets a traced child go on, whatever it stops for. Perl's own waitpid tells of no stop.
 sub follow_traced {
     my ($pid) = @_;
@@ -408,6 +412,11 @@ sub follow_traced {
         my $found = unpack 'i', $status;
         return if ($found & 0xff) != 0x7f;
         my $signal = $found >> 8 & 0xff;
+        if ($signal == $LEAVE_ME) {
+            call(ptrace => 17, $pid, 0, 0);    # PTRACE_DETACH
+            waitpid $pid, 0;
+            return;
+        }
         call(ptrace => 7, $pid, 0, $signal == 5 || $signal == 19 ? 0 : $signal);
     }
     return;
@@ -562,7 +571,7 @@ sub write_caps {
 
 # What an administrator does to the file, for a capability.
 my %ADMIN = (
-    file_permitted   => sub { write_caps($_[0], caps_attribute(1 << $_[1], 0, 1)) },
+    file_permitted   => sub { write_caps($_[0], caps_attribute(1 << $_[1], 0, 1, $_[2])) },
     file_inheritable => sub { write_caps($_[0], caps_attribute(0, 1 << $_[1], 1)) },
     set_uid_root     => sub { my $mode = (stat $_[0])[2]; chown 0, -1, $_[0]; chmod $mode & 07777 | 04000 | 0111, $_[0] },
     no_attribute     => sub { my $buffer = $_[0]; call(removexattr => $buffer, 'security.capability') },
@@ -581,6 +590,8 @@ my %OWN = (
     file_inheritable => sub { cap_inheritable->add($_[0]) },
     be_root     => sub { call(setresuid => -1, 0, -1) },
     no_noroot   => sub { securebits->drop('noroot') },
+    no_shared_fs => sub { call(unshare => 0x200) },
+    no_tracer    => sub { kill $LEAVE_ME => $$ },
 );
 
 sub effective_of_helper {
@@ -705,6 +716,99 @@ sub judge_why {
     say_line($answer, 'go');
     my $had = hear_line($hear) // 'nothing';
     return ("$what, @steps", $had eq '1' ? '' : "@steps: $had\n$text");
+}
+
+# ---- one case of why ----
+
+# In the child: says why, waits for what others do, takes the process' own steps or does not,
+# and executes. A fork of it would be traced by nobody, and share its directory with nobody.
+sub say_why_and_exec {
+    my ($case, $path, $take, $say, $answer, $out) = @_;
+    become($case->{process});
+    my $status = $STATUS->current;
+    $status = $status->after_exec($path, $case->{process}{shared_fs} ? (shared_fs => 1) : ()) if $case->{after};
+    my $why = $status->why($case->{cap});
+    say_line($say, JSON::PP->new->canonical->encode($why));
+    hear_line($answer);
+    my @steps = $take ? @{ $why->{ways}[0]{steps} } : ();
+    if (@steps && $steps[0] eq 'raise') {
+        cap_effective->add($case->{cap});
+        syswrite $out, sprintf "CapEff:\t%016x\n", (get_caps())[0];
+        return;
+    }
+    $OWN{$_} && $OWN{$_}->(cap_number($case->{cap})) for @steps;
+    $path =~ s{/nosuid/}{/plain/} if grep { $_ eq 'no_nosuid' } @steps;
+    open STDOUT, '>&', $out or die "stdout: $!\n";
+    binmode STDOUT;
+    no warnings 'exec';
+    exec {$path} 'helper' or die "$path: $!\n";
+}
+
+sub in_case {
+    my ($case, $path, $take, $say, $answer, $out) = @_;
+    my $process = $case->{process};
+    enter_namespace($process, $say, $answer) if $process->{map};
+    my $code = sub {
+        eval { say_why_and_exec($case, $path, $take, $say, $answer, $out); 1 } or say_line($say, "died: $@");
+        POSIX::_exit(0);
+    };
+    $code->() if !$process->{tracer} && !$process->{shared_fs};
+    if ($process->{tracer}) {
+        my ($effective, $permitted, $inheritable) = get_caps();
+        set_caps($effective & ~(1 << 19), $permitted, $inheritable);
+    }
+    my $pid = $process->{shared_fs} ? call(clone => 0x200 | 17, 0, 0, 0, 0) : fork;
+    POSIX::_exit(97) if !defined $pid || $pid < 0;
+    if (!$pid) {
+        if ($process->{tracer}) {
+            call(ptrace => 0, 0, 0, 0);
+            kill STOP => $$;    # until it is followed
+        }
+        $code->();
+    }
+    $process->{tracer} ? follow_traced($pid) : waitpid $pid, 0;
+    POSIX::_exit(0);
+}
+
+# A process, a file and a capability: what why says, and whether the capability is there
+# after an exec, the first of the ways taken or not.
+sub why_case {
+    my ($stage, $case, $take) = @_;
+    require JSON::PP;
+    require Linux::Prctl::FileCaps;
+    my $helper = "$stage->{dir}/plain/helper";
+    my $buffer = $helper;
+    call(removexattr => $buffer, $_) for 'security.capability', 'system.posix_acl_access';
+    chown 0, 0, $helper;
+    chmod 0755, $helper;
+    $case->{file}->($helper) if $case->{file};
+    pipe my $hear,   my $say    or die "pipe: $!\n";
+    pipe my $wait,   my $answer or die "pipe: $!\n";
+    pipe my $result, my $out    or die "pipe: $!\n";
+    my $pid = fork // die "fork: $!\n";
+    if (!$pid) {
+        close $_ for $hear, $answer, $result;
+        in_case($case, "$stage->{dir}/" . ($case->{mount} // 'plain') . '/helper', $take, $say, $wait, $out);
+    }
+    close $_ for $say, $wait, $out;
+    if ($case->{process}{map}) {
+        sysread $hear, my $byte, 1;
+        write_maps($case->{process}, $pid);
+        syswrite $answer, 'x';
+    }
+    my $text = hear_line($hear) // '';
+    my $why  = $text =~ /\A\{/ ? JSON::PP::decode_json($text) : { rule => $text, ways => [] };
+    if ($take) {
+        for my $step (@{ $why->{ways}[0]{steps} }) {
+            $ADMIN{$step}->($helper, cap_number($case->{cap}), $case->{root}) if $ADMIN{$step};
+        }
+    }
+    say_line($answer, 'go');
+    close $answer;
+    my $had = effective_of_helper(read_all($result));
+    my $more = hear_line($hear);
+    waitpid $pid, 0;
+    return ($why, defined $more ? $more : $had & 1 << cap_number($case->{cap}) ? 1 : 0);
 }
 
 1;

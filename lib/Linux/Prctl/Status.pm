@@ -699,7 +699,7 @@ my %WHY_TEXT = (
     other_namespace =>
         [ lost => "the file's capabilities are for the root of another user namespace" ],
     owner_not_mapped =>
-        [ lost => 'the owner of the set-user-ID file is not mapped in the user namespace' ],
+        [ lost => 'the owner or group of the set-user-ID file is not mapped in the user namespace' ],
     noroot      => [ lost => 'the securebit noroot is set, and uid 0 is nothing special' ],
     not_bounded => [ lost => 'it is not in the bounding set' ],
 );
