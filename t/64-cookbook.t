@@ -321,14 +321,24 @@ recipe 'lock-down' => is_root(), sub {
         0x1 | 0x2 | 0x4 | 0x8 | 0x20 | 0x40 | 0x80, 'securebits, locked');
 };
 
+# Asks to be traced.
+my $traceme = q{require POSIX; my %n = (x86_64 => 101, aarch64 => 117, riscv64 => 117);}
+    . q{my $n = $n{(POSIX::uname())[4]} // 26; print syscall($n, 0, 0, 0, 0) == 0 ? 'traced' : $! + 0}
+    . q{; print ' ', getppid > 0 ? 'and goes on' : ''};
 recipe 'no-ptrace' => sub { return $status{Seccomp} ? 'there is a filter already' : () }, sub {
-    my $traceme = q{require POSIX; my %n = (x86_64 => 101, aarch64 => 117, riscv64 => 117);}
-        . q{my $n = $n{(POSIX::uname())[4]} // 26; print syscall($n, 0, 0, 0, 0) == 0 ? 'traced' : $! + 0}
-        . q{; print ' ', getppid > 0 ? 'and goes on' : ''};
     is(run($^X, '-e', $traceme), 'traced and goes on', 'ptrace works') or return;
     is(run('no-ptrace', $^X, '-e', $traceme), POSIX::EPERM() . ' and goes on', 'and not behind the filter');
     is(run('no-ptrace', 'sh', '-c', 'grep NoNewPrivs /proc/self/status'), "NoNewPrivs:\t1\n",
         'where other programs run');
+};
+
+recipe 'filter.py' => sub { return $status{Seccomp} ? 'there is a filter already' : () }, sub {
+    $ran{'filter.py'}++;
+    my ($said, $wrong) = run('/usr/bin/python3', "$dir/filter.py", "$dir/filter");
+    is("$said$wrong", '0', 'Python writes a file') or return;
+    my $behind = q{setpriv(no_new_privs => 1, seccomp_filter => { file => shift }); exec {$ARGV[0]} @ARGV};
+    is(run($^X, '-MLinux::Prctl=setpriv', '-e', $behind, "$dir/filter", $^X, '-e', $traceme),
+        POSIX::EPERM() . ' and goes on', 'which setpriv takes');
 };
 
 # A program of our own, on a file system that keeps attributes.
