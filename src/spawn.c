@@ -188,10 +188,15 @@ static int default_signals(struct child *child, unsigned *index)
  * share it. */
 static int protect(struct child *child, unsigned *index)
 {
+    struct lp_answer now;
+
     (void)index;
     if (!child->spawn->becomes)
         return 0;
-    return must_answer_0(lp_prctl(PR_SET_DUMPABLE, LP_SUID_DUMP_DISABLE, 0, 0, 0));
+    if (must_answer_0(lp_prctl(PR_SET_DUMPABLE, LP_SUID_DUMP_DISABLE, 0, 0, 0)) != 0)
+        return -1;
+    now = lp_ask(PR_GET_DUMPABLE, 0, 0);
+    return now.failed ? -1 : must(now.value == LP_SUID_DUMP_DISABLE);
 }
 
 /* An old C library remembers that of the parent. */

@@ -118,6 +118,32 @@ each_way(sub {
     }
     note("$way: ", join ', ', map { "$tally{$_} $_" } sort keys %tally);
 
+    # What must be noticed, and by whom.
+    my $state = do { local $! = 131; "$!" };    # ENOTRECOVERABLE
+    my @noticed = (
+        [ rt_sigaction => 13, sub { $_[1] }, { value => 0 }, 'resetting the handlers of signals' ],
+        [ execve => 59, sub { 1 }, { value => 0 }, "exec of $sh" ],
+        $way eq 'sharing' ? [ fcntl => 72, sub { $_[1] == 6 }, { value => 72 }, 'holding the lock on the shared memory' ] : (),    # F_SETLK
+        # Where the memory is shared, the parent has done it.
+        $way eq 'sharing' ? () : [ prctl => 157, sub { $_[0] == 4 }, { value => 0 }, 'set_dumpable(0)' ],    # PR_SET_DUMPABLE
+    );
+    for my $case (@noticed) {
+        my ($name, $number, $is_meant, $answer, $where) = @$case;
+        my (undef, $error) = supervised([$number], sub {
+            my ($call) = @_;
+            return if !$is_meant->(@{ $call->{args} }) || !is_starting($call->{pid});
+            return $answer;
+        }, sub { local $SIG{USR1} = sub { }; my $pid = eval { spawn(@plan) }; waitpid $pid, 0 if $pid; $@ });
+        like($error, qr/\Aspawn: \Q$where: $state\E at /, "$way: a pretended success from $name: $where");
+    }
+    my (undef, $input) = run_with(33, undef, { value => 0 }, command => [ $sh, '-c', "cat >$report" ], stdin => $0);
+    ok(!length($input // ''), "$way: a pretended success from dup2: nothing else is read instead");
+
+    # No range of descriptors, but a list.
+    my ($listed, $listed_report) = run_with(436, undef, { errno => EPERM }, @plan);
+    is($listed->[0], 'status 0', "$way: EPERM from close_range: goes through");
+    is($listed_report, $expected, "$way: ... and the program has no other descriptor");
+
     # Neither a range nor a list of descriptors: each is closed.
     my ($closed, $closed_report) = run_with([ 436, 217 ], undef, { errno => EPERM }, @plan);
     is($closed->[0], 'status 0', "$way: EPERM from close_range and getdents64: goes through");
@@ -137,12 +163,13 @@ each_way(sub {
 my $list = '/bin/ls';
 SKIP: {
     skip 'root with everything: needs root', 1 if !$root;
-    my $usr = eval {
-        my $pid = spawn(command => [ $list, '/' ], root => '/usr', stdout => "$report");
-        waitpid $pid, 0;
-        !$? && reported();
-    };
-    skip 'root with everything: /usr is no root directory here', 1 if !$usr;
+    my $can = fork // die "fork: $!\n";
+    if (!$can) { open STDOUT, '>', '/dev/null'; chroot '/usr' and exec $list, '/' or POSIX::_exit(1) }
+    waitpid $can, 0;
+    skip 'root with everything: /usr is no root directory here', 1 if $?;
+    my $pid = spawn(command => [ $list, '/' ], root => '/usr', stdout => "$report");
+    waitpid $pid, 0;
+    my $usr = reported();
     my $expected = join '', map { "$_\n" } sort grep { !/\A\./ } do { opendir my $in, '/usr'; readdir $in };
     is(join('', sort $usr =~ /^.*\n/mg), join('', sort $expected =~ /^.*\n/mg), 'root with everything: root: the program is inside');
     each_way(sub {

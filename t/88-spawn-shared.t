@@ -117,8 +117,9 @@ sub way_with {
             return { value => length $imitated{sysctl}, write => { $args[1] => $imitated{sysctl} } };
         }
         return { errno => EPERM } if $call->{syscall} eq 'prctl' && $args[0] == 4 && $args[1] == ($imitated{refused} // -1);
-        return { value => $imitated{dumpable} } if $args[0] == 3 && $call->{syscall} eq 'prctl' && defined $imitated{dumpable};
-        return;
+        return if $args[0] != 3 || $call->{syscall} ne 'prctl' || !defined $imitated{dumpable};
+        my %status = proc_status("/proc/$call->{pid}/status");
+        return $status{PPid} == $$ ? { value => $imitated{dumpable} } : undef;    # the child has its own
     }, sub { my $pid = spawn(command => [$true], @{ $imitated{plan} || [ no_new_privs => 1 ] }); waitpid $pid, 0; ($?, Linux::Prctl::get_dumpable()) });
     my ($dumpable, @at_clone) = (1);
     for my $call (@$calls) {

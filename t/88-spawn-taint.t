@@ -65,7 +65,7 @@ $case{root} = [ @true, root => "/$dirty" ] if $> == 0;
 try($_, @{ $case{$_} }) for sort keys %case;
 my @environments = (
     [ PATH => "/bin$dirty" ], [ PATH => "$open:/bin" ], [ IFS => " $dirty" ], [ CDPATH => "/$dirty" ], [ ENV => "/$dirty" ],
-    [ BASH_ENV => "/$dirty" ], [ TERM => "xterm-256color$dirty" ], [ TERM => "x;y$dirty" ], [ OTHER => "x$dirty" ],
+    [ BASH_ENV => "/$dirty" ], [ TERM => "xterm-256color$dirty" ], [ TERM => "x;y$dirty" ], [ TERM => "-x$dirty" ], [ OTHER => "x$dirty" ],
 );
 for my $set (@environments) {
     my ($name, $value) = @$set;

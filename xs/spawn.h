@@ -463,7 +463,7 @@ static bool S_is_insecure_term(pTHX_ SV *value)
     const char *text = SvPV_nomg(value, length);
 
     for (STRLEN i = 0; i < length; i++)
-        if (!isALNUM(text[i]) && (i == 0 || !strchr("-.+", text[i])))
+        if (!isALNUM(text[i]) && !strchr("-.+", text[i]))
             return true;
     return false;
 }
