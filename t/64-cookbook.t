@@ -22,14 +22,14 @@ use TestChild qw(proc_status);
 
 my $dir = File::Temp->newdir;
 chmod 0755, $dir or die "$dir: $!\n";
-my (%wants, %program, $unit);
+my (%wants, %program, %display);
 {
     my $name = '';
     for (map { $_->[1] } paragraphs('Linux::Prctl::Cookbook')) {
         if (/\A=for program (\S+)\s*(.*)/) {
             ($name, $wants{$1}) = ($1, [split ' ', $2]);
-        } elsif (/\A=for display unit\b/) {
-            $name = 'the unit';
+        } elsif (/\A=for display (\S+)/) {
+            $name = "display $1";
         } elsif (/\A /) {
             $program{$name} .= s/^    //gmr . "\n\n" if $name;
         } else {
@@ -37,7 +37,9 @@ my (%wants, %program, $unit);
         }
     }
 }
-$unit = delete($program{'the unit'}) =~ s/^ +//gmr;
+for my $name (grep {/\Adisplay /} keys %program) {
+    $display{ $name =~ s/\Adisplay //r } = delete $program{$name};
+}
 for my $name (keys %program) {
     open my $out, '>', "$dir/$name" or die "$dir/$name: $!\n";
     print {$out} $program{$name} or die "$dir/$name: $!\n";
@@ -45,6 +47,15 @@ for my $name (keys %program) {
 }
 
 use_readable_lib();
+
+# The program for the shell, as installed.
+mkdir "$dir/bin" or die "$dir/bin: $!\n";
+copy('script/privs', "$dir/privs.pl") or die "$dir/privs.pl: $!\n";
+open my $privs, '>', "$dir/bin/privs" or die "$dir/bin/privs: $!\n";
+print {$privs} "#!/bin/sh\nexec $^X $dir/privs.pl \"\$@\"\n" or die "$dir/bin/privs: $!\n";
+close $privs or die "$dir/bin/privs: $!\n";
+chmod 0755, "$dir/bin", "$dir/bin/privs" or die "$dir/bin: $!\n";
+$ENV{PATH} = "$dir/bin:$ENV{PATH}";
 
 my %ran;
 
@@ -265,7 +276,7 @@ recipe 'as-expected' => is_root(), sub {
 # The unit is text; what it says of each key must come of the program that is its plan.
 recipe 'unit-plan' => sub { is_root() ? has('net_bind_service') ? getpwnam 'www-data' ? () : 'needs the user www-data'
     : 'needs net_bind_service' : 'needs root with setuid, setgid and setpcap' }, sub {
-    my %key = $unit =~ /^(\w+)=(.+)$/mg;
+    my %key = $display{unit} =~ /^(\w+)=(.+)$/mg;
     like($key{ExecStart}, qr{\A/}, 'the unit has a program');
     my %comment = $program{'unit-plan'} =~ /^\s*# (\w+)=(.+)$/mg;
     is_deeply(\%comment, { map { ($_ => $key{$_}) } grep { $_ ne 'ExecStart' } keys %key }, 'each of its keys is in the plan');
@@ -277,6 +288,10 @@ recipe 'unit-plan' => sub { is_root() ? has('net_bind_service') ? getpwnam 'www-
     is($is{CapAmb}, $mask->($key{AmbientCapabilities}),   'AmbientCapabilities=');
     is($is{CapBnd}, $mask->($key{CapabilityBoundingSet}), 'CapabilityBoundingSet=');
     is($is{NoNewPrivs}, $key{NoNewPrivileges} eq 'yes' ? 1 : 0, 'NoNewPrivileges=');
+    my $command = $display{'unit-privs'} =~ s{\Q$key{ExecStart}\E$}{cat /proc/self/status}mr;
+    my $of = sub { join '', sort $_[0] =~ /^((?:Uid|Gid|Groups|Cap\w+|NoNewPrivs):.*\n)/mg };
+    is($of->(scalar run('sh', '-c', $command)), $of->(scalar run('unit-plan', 'cat', '/proc/self/status')),
+        'privs run does the same');
     my $bits = 0;
     $bits |= Linux::Prctl->can('SECBIT_' . uc s/-/_/gr)->() for split ' ', $key{SecureBits};
     is(run('unit-plan', $^X, '-MLinux::Prctl=get_securebits', '-e', 'print get_securebits'), $bits, 'SecureBits=');
@@ -309,6 +324,8 @@ recipe 'backup' => is_root() && has('dac_read_search'), sub {
 recipe 'one-statement' => is_root() && has('dac_read_search'), sub {
     is(run_as_nobody('dac_read_search', 'one-statement', $secret), "a secret\nand not again: Permission denied\n",
         'it reads once');
+    my $command = $display{'one-statement-privs'} =~ s{perl \./(one-statement) \S+}{$^X $dir/$1 $secret}r;
+    is(run('sh', '-c', $command), "a secret\nand not again: Permission denied\n", 'and as it says');
 };
 
 recipe 'lock-down' => is_root(), sub {
