@@ -255,7 +255,7 @@ static SV *S_after_exec(pTHX_ HV *hash, const char *path, int fd)
     struct lp_exec_process process;
     struct lp_exec_result result;
     struct lp_held held;
-    bool ours, found;
+    bool ours, told, found;
     pid_t pid;
 
     Newx(chain, 1, struct lp_exec_chain);
@@ -266,8 +266,10 @@ static SV *S_after_exec(pTHX_ HV *hash, const char *path, int fd)
     pid = (pid_t)field_number(hash, "pid");
     ours = field_number(hash, "ours") != 0;
     lp_hold_signals(&held);
-    found = lp_exec_look_at_ids(pid, ours, view) == 0 && lp_exec_look(path, fd, view, chain) == 0;
+    told = lp_exec_look_at_ids(pid, ours, view) == 0;
+    found = told && lp_exec_look(path, fd, view, chain) == 0;
     lp_release_signals(&held);
+    (void)hv_stores(hash, "told", newSViv(told));
     if (!found)
         return &PL_sv_undef;
     process.root = view->root;

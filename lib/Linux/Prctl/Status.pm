@@ -623,6 +623,12 @@ sub _suid_dumpable {
     return $$text =~ /([0-9]+)/ ? $1 + 0 : 0;
 }
 
+# The file is not there, or the process is not any more.
+sub _not_looked_at {
+    my ($self, $what, $told) = @_;
+    return $told ? _refused($what, $! + 0) : _lost($what, $! + 0, $self->pid);
+}
+
 sub after_exec {
     my ($self, $file, %given) = @_;
     _die('Usage: $status->after_exec(file, ...)') if !_is_status($self) || @_ < 2 || @_ % 2;
@@ -637,7 +643,7 @@ sub after_exec {
     }
     my ($path, $fd, $called) = _file($file);
     my $shown = _printable($called);
-    my $exec  = _exec($process, $path, $fd) // _refused("after_exec($shown)", $! + 0);
+    my $exec  = _exec($process, $path, $fd) // $self->_not_looked_at("after_exec($shown)", $process->{told});
     _refused("after_exec($shown)", $exec->{error}, _why_refused($shown, $exec, $process->{ids_unsure}))
         if $exec->{error};
     push @assumed, 'program' if $exec->{unread};

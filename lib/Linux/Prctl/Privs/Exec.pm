@@ -5,9 +5,10 @@ package Linux::Prctl::Privs::Exec;
 use 5.014;
 use warnings;
 
+use Errno qw(ESRCH);
 use Linux::Prctl::Privs qw(capability misuse not_found sentence);
 use Linux::Prctl::Privs::Output qw(json paint printable table text_of width wrap);
-use Linux::Prctl::Privs::Processes qw(process record);
+use Linux::Prctl::Privs::Processes qw(process record refusal);
 use Linux::Prctl::Privs::Words qw(changes_rows list_text);
 use Linux::Prctl::Status;
 
@@ -24,6 +25,7 @@ sub _status { my ($pid) = @_; return defined $pid ? process($pid) : Linux::Prctl
 sub _after {
     my ($status, $file) = @_;
     my $after = eval { $status->after_exec($file) };
+    not_found(refusal($status->pid, $@, ESRCH)) if !$after && $! == ESRCH;
     return $after // not_found(sentence($@ =~ s/\Aafter_exec\((.*?)\): /$1: /r) . '.');
 }
 
