@@ -119,7 +119,7 @@ sub _by_hand {
     my $pid = fork // die "fork: $!\n";
     if (!$pid) {
         POSIX::dup2(fileno $to, 1);
-        eval { setpriv(%plan); 1 } or do { syswrite $to, "refused: $@"; POSIX::_exit(0) };
+        eval { setpriv(%plan) if %plan; 1 } or do { syswrite $to, "refused: $@"; POSIX::_exit(0) };
         exec { $command->[0] } @$command or do { syswrite $to, "refused: exec of $command->[0]: $!"; POSIX::_exit(0) };
     }
     close $to;
