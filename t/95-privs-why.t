@@ -93,4 +93,15 @@ SKIP: {
     like(words($out), qr/\bkill is not permitted: .* To have it: /, 'why: and what would give it');
 }
 
+# A file that one may neither execute nor read is refused, whatever is in it.
+SKIP: {
+    skip 'this user cannot read the program', 2 if !nobody_can_run();
+    my $secret = "$dir/secret";
+    system('cp', '/bin/cat', $secret) == 0 or die "cp: $?\n";
+    chmod $> ? 0 : 0700, $secret or die "$secret: $!\n";
+    my ($out, $err, $status) = run(nobodys('exec', $secret));
+    is("$out$status", '1', 'exec: a file that is not for this user');
+    like($err, qr{\Aprivs exec: \Q$secret\E: Permission denied \(the process may not execute it\)\.\n\z}, 'exec: and a sentence');
+}
+
 done_testing;

@@ -576,7 +576,9 @@ sub _why_refused {
             : $errno == ELOOP ? 'one script is the interpreter of another too often'
             : 'what it needs to run cannot be opened';
     }
-    $why .= ', if it is a program: it cannot be read' if $exec->{unread};
+    # The attribute of a script does not count; whether it may be executed does.
+    $why .= ', if it is a program: it cannot be read'
+        if $exec->{unread} && $exec->{rule} =~ /\A(?:bad_attribute|not_all_caps)\z/;
     $why .= ', if the id 65534 is the same of both: it stands for all that have no number here'
         if $exec->{rule} eq 'no_permission' && $unsure;
     my $file = _printable($exec->{file});

@@ -44,6 +44,9 @@ sub file_text {
     return join '; ', @parts;
 }
 
+# find("/some/where"): No such file or directory
+sub _sentence { my ($error) = @_; return sentence($error) =~ s/\Afind\("(.*?)"\): /$1: /r . '.' }
+
 sub files {
     my ($option, @paths) = @_;
     @paths = '/' if !@paths;
@@ -53,7 +56,7 @@ sub files {
         set_id          => $option->{'set-id'},
         one_file_system => $option->{'one-file-system'},
         found           => sub { push @found, [@_] },
-        error           => sub { $failed = 1; complain(sentence($_[1]) . '.') },
+        error           => sub { $failed = 1; complain(_sentence($_[1])) },
     });
     @found = sort { $a->[0] cmp $b->[0] } @found;
     if ($option->{json}) {
