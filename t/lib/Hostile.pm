@@ -175,14 +175,17 @@ sub call_hash {
     my $hash = $HASHES{$name};
     my ($key, $value) = (value(), value());
     push @victims, $key, $value;
+
+    # Before 5.18, perl itself does not survive a key that dies while it is put away.
+    my $kept = $] < 5.018 ? \'kill' : $key;
     my @how = (
         sub { $hash->{$$key} }, sub { $hash->{$$key} = $$value }, sub { exists $hash->{$$key} },
-        sub { delete $hash->{$$key} }, sub { local $hash->{$$key} = $$value; 1 }, sub { local $hash->{$$key}; harm(); 1 },
+        sub { delete $hash->{$$key} }, sub { local $hash->{$$kept} = $$value; 1 }, sub { local $hash->{$$kept}; harm(); 1 },
         sub { my @all = each %$hash; harm(); my @more = each %$hash; scalar @all },
         sub { %$hash = ($$key => $$value) }, sub { my @got = @{$hash}{ $$key, $$value, 'kill' }; scalar @got },
         sub { @{$hash}{ 'kill', $$key } = (1, $$value) }, sub { my @all = %$hash; scalar @all },
         sub { for (values %$hash) { harm(); last if odds(0.1) } 1 },
-        sub { delete local $hash->{$$key}; 1 }, sub { my $ref = \$hash->{$$key}; harm(); $$ref = $$value; "$$ref" },
+        sub { delete local $hash->{$$kept}; 1 }, sub { my $ref = \$hash->{$$key}; harm(); $$ref = $$value; "$$ref" },
         sub { keys %$hash; for (1 .. 50) { my ($k, $v) = each %$hash or last; harm() } 1 },
     );
     my $which = int rand @how;
