@@ -5,7 +5,7 @@ use Config;
 use Test::More;
 
 use lib 't/lib';
-use Errno qw(EPERM);
+use Errno qw(ENOSYS EPERM);
 use Linux::Prctl qw(setpriv);
 use Linux::Prctl::Setpriv;
 use POSIX ();
@@ -133,6 +133,41 @@ SKIP: {
     };
     like($late, qr/has 1 other thread/, 'several threads: also one that a value started');
     is($works, 1, 'several threads: those that were joined are no hindrance');
+}
+
+# ... where a filter answers for the call that tells of them.
+SKIP: {
+    skip 'several threads: this perl has none', 13 if !$Config{useithreads};
+    skip "several threads: $needs_filter", 13 if $needs_filter;
+    for my $errno (0, EPERM, ENOSYS) {
+        my ($error, $changed, $warned, $died) = in_child {
+            require threads;
+            threads->create(sub { sleep 60 })->detach;
+            filter([ unshare => $errno ]);
+            my $before = truth();
+            my $warned = '';
+            local $SIG{__WARN__} = sub { $warned .= $_[0] };
+            my $died = eval { use Linux::Prctl ':fatal'; Linux::Prctl::set_keepcaps(1); 1 } ? 'lived' : $@;
+            eval { setpriv(no_new_privs => 1) };
+            my ($error, $changed) = ($@, told_apart(truth(), $before));
+            $Linux::Prctl::cap_effective{kill} = 0;
+            ($error, $changed, $warned, $died);
+        };
+        my $what = $errno ? "refused with $errno" : 'let succeed';
+        like($error, qr/\Asetpriv: the process has 1 other thread, which would keep/, "unshare(2) $what: setpriv hears of a thread from /proc");
+        is($changed, '', '... before anything changes');
+        like($warned, qr/\Acap_effective\{kill\} changes this thread alone: the process has 1 other,/, '... and a store');
+        like($died, qr/\Aset_keepcaps\(1\) changes this thread alone: the process has 1 other,/, '... and a function, under :fatal');
+    }
+    my $error = in_child {
+        require threads;
+        threads->create(sub { sleep 60 })->detach;
+        filter([ unshare => 0, 0x10000 ]);    # CLONE_THREAD, and nothing else
+        eval { setpriv(no_new_privs => 1) };
+        $@;
+    };
+    like($error, qr/\Asetpriv: step 16, verification: the process has 1 other thread, still with what this one gave up; this process must not go on/,
+        'unshare(2) that lies about threads alone: the status file tells of them');
 }
 
 # The death signal.

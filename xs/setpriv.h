@@ -45,6 +45,7 @@ static SV *S_differing_text(pTHX_ const struct lp_creds *target,
 static SV *S_failure_text(pTHX_ const struct lp_plan *plan, const struct lp_outcome *outcome)
 {
     const char *said = Strerror(outcome->error);
+    unsigned others;
     SV *text;
 
     switch (outcome->stage) {
@@ -59,9 +60,10 @@ static SV *S_failure_text(pTHX_ const struct lp_plan *plan, const struct lp_outc
     case LP_STILL_BLOCKED:
         return sv_2mortal(newSVpvf("step 16, unblocking the signals: %s", said));
     case LP_OTHER_THREADS:
-        return sv_2mortal(newSVpvf("step 16, verification: the process has %u other threads,"
-                                   " which keep what this one gave up",
-                                   outcome->reading[LP_PROC].threads - 1));
+        others = outcome->reading[LP_PROC].threads - 1;
+        return sv_2mortal(newSVpvf("step 16, verification: the process has %u other thread%s,"
+                                   " still with what this one gave up",
+                                   others, others == 1 ? "" : "s"));
     case LP_NOT_GIVEN_UP_UID:
     case LP_NOT_GIVEN_UP_GID:
         text = sv_2mortal(newSVpvf("step 16, verification: %s %lu was given up, but ",
