@@ -62,6 +62,20 @@ for my $value ('9007199254740992.0', '-9007199254740992.0', '9007199254740993.0'
     }
 }
 
+# ---- an object is asked for its text once ----
+
+{
+    package Texts;
+    use overload '""' => sub { my ($self) = @_; return $self->[ ++$self->[0] ] // 'bogus' }, fallback => 1;
+}
+for my $case ([ set_pdeathsig => 'TERM', 0 ], [ set_pdeathsig => 15, 0 ], [ set_dumpable => 1, 0 ], [ capbset_read => 'kill', 1 ],
+    [ cap_number => 'kill', 5 ], [ supported => 'set_name', 1 ], [ supported => 'kill', 1 ])
+{
+    my ($name, $text, $expected) = @$case;
+    no strict 'refs';
+    is(in_child { eval { &{"Linux::Prctl::$name"}(bless [ 0, $text ], 'Texts') } // $@ }, $expected, "$name of an object that says $text once");
+}
+
 # ---- answers of other kernels ----
 
 SKIP: {

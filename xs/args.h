@@ -7,6 +7,20 @@
 
 #include <limits.h>
 
+/* An object that has a text, as that text: what is asked once cannot be another one the next
+ * time. */
+#define asked_once(sv) S_asked_once(aTHX_ sv)
+PERL_STATIC_INLINE SV *S_asked_once(pTHX_ SV *sv)
+{
+    STRLEN length;
+    const char *text;
+
+    if (!SvROK(sv) || !SvAMAGIC(sv))
+        return sv;
+    text = SvPV_nomg(sv, length);
+    return newSVpvn_flags(text, length, SVs_TEMP | SvUTF8(sv));
+}
+
 /* A whole number of Perl's, as the kernel will see it. */
 #define whole_number(sv, number) S_whole_number(aTHX_ sv, number)
 static bool S_whole_nv(NV value, unsigned long *number)

@@ -122,17 +122,6 @@ static int S_set_element(pTHX_ SV *sv, MAGIC *magic)
 static MGVTBL element_magic;
 static MGVTBL hash_magic;
 
-/* The key of an element, if it is an object, as the text that it makes: asked once, it
- * cannot be another one when the element is restored. */
-#define key_text(object) S_key_text(aTHX_ object)
-static SV *S_key_text(pTHX_ SV *object)
-{
-    STRLEN length;
-    const char *bytes = SvPV_nomg(object, length);
-
-    return newSVpvn_flags(bytes, length, SVs_TEMP | SvUTF8(object));
-}
-
 /* The value of an element that is only read, at once. Not where that would run code of Perl's
  * or die: whoever called us has not yet put away what it holds. */
 #define read_element(set, element, key) S_read_element(aTHX_ set, element, key)
@@ -163,8 +152,8 @@ static int S_copy_element(pTHX_ SV *hash, MAGIC *magic, SV *element, const char 
      * it stays what it was. */
     if (SvTYPE(element) >= SVt_PVMG && mg_find(element, PERL_MAGIC_tiedelem))
         return 1;
-    if (length == HEf_SVKEY && SvROK((SV *)key) && SvAMAGIC((SV *)key))
-        key = (const char *)key_text((SV *)key);
+    if (length == HEf_SVKEY) /* what is lowered is what is restored */
+        key = (const char *)asked_once((SV *)key);
     own = sv_magicext(element, magic->mg_obj, PERL_MAGIC_tiedelem, &element_magic, key, length);
     if (op_is_local(PL_op))
         note_local(element, own);

@@ -396,15 +396,17 @@ static long S_set_proctitle(pTHX_ const char *title)
 static SV *S_supported_sv(pTHX_ CV *cv, SV *what)
 {
     enum lp_supported answer = LP_UNKNOWN_FUNCTION;
+    SV *once;
     int cap;
 
     SvGETMAGIC(what);
-    cap = bit_number(LP_EFFECTIVE, what);
+    once = asked_once(what);
+    cap = bit_number(LP_EFFECTIVE, once);
     if (cap >= 0) {
         answer = lp_supported_cap((unsigned)cap);
-    } else if (SvOK(what) && !(SvROK(what) && !SvAMAGIC(what))) {
+    } else if (SvOK(once) && !SvROK(once)) {
         STRLEN length;
-        const char *text = SvPV_nomg(what, length);
+        const char *text = SvPV_nomg(once, length);
 
         answer = lp_supported(text, length);
     }

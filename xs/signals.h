@@ -65,9 +65,11 @@ static bool S_signal_number(pTHX_ SV *sv, unsigned long *number)
 static unsigned long S_signal_arg(pTHX_ CV *cv, SV *sv)
 {
     unsigned long number;
+    SV *once;
 
     SvGETMAGIC(sv);
-    if (!whole_number(sv, &number) && !signal_number(sv, &number))
+    once = asked_once(sv);
+    if (!whole_number(once, &number) && !signal_number(once, &number))
         misuse("%s: signal %s is neither a number nor the name of a signal", function_name(cv),
               shown(sv));
     return number;
