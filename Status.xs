@@ -11,6 +11,15 @@ _read_proc(const char *path)
     OUTPUT:
         RETVAL
 
+# The numbers in one of its directories.
+
+SV *
+_proc_numbers(const char *path)
+    CODE:
+        RETVAL = new_proc_numbers(path);
+    OUTPUT:
+        RETVAL
+
 # What it says: one fact, all that as_hash has of it, and a line that sums it up, with
 # whether the user namespace is ours: undef where nobody knows.
 

@@ -71,15 +71,6 @@ struct lp_find {
     char buffer[32768] __attribute__((aligned(8)));
 };
 
-/* What getdents64(2) writes. */
-struct entry {
-    uint64_t inode;
-    int64_t offset;
-    unsigned short length;
-    unsigned char type;
-    char name[];
-};
-
 static struct level *last(const struct lp_find *find)
 {
     return &find->levels[find->depth - 1];
@@ -365,7 +356,7 @@ static int find_type(int fd, const char *name, unsigned char *type)
 
 static enum lp_find_event take_entry(struct lp_find *find, struct lp_found *found)
 {
-    const struct entry *entry = (const struct entry *)(find->buffer + find->at);
+    const struct lp_entry *entry = (const struct lp_entry *)(find->buffer + find->at);
     const char *name = entry->name;
     struct level *level = last(find);
     unsigned char type = entry->type;
@@ -388,8 +379,7 @@ static enum lp_find_event take_entry(struct lp_find *find, struct lp_found *foun
 /* The entries of the last level, as many as there is room for. */
 static enum lp_find_event read_entries(struct lp_find *find, struct lp_found *found)
 {
-    long length = syscall(SYS_getdents64, (long)last(find)->fd, find->buffer,
-                          sizeof find->buffer);
+    ssize_t length = lp_getdents(last(find)->fd, find->buffer, sizeof find->buffer);
 
     find->at = 0;
     find->length = length > 0 ? (size_t)length : 0;

@@ -87,6 +87,17 @@ int lp_write_proc(const char *path, const char *text);
  * pieces. */
 ssize_t lp_read_file(const char *path, char *text, size_t size);
 
+/* What getdents64(2) writes, one behind the other. */
+struct lp_entry {
+    uint64_t inode;
+    int64_t offset;
+    unsigned short length; /* of the whole */
+    unsigned char type;
+    char name[];
+};
+/* As many entries as there is room for, each whole: their bytes, 0 behind the last, or -1. */
+ssize_t lp_getdents(int fd, void *bytes, size_t size);
+
 long lp_set_mce_kill(unsigned long policy);
 long lp_set_pdeathsig(unsigned long signal, pid_t parent);
 long lp_setfsuid(uid_t uid);

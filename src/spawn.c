@@ -393,30 +393,21 @@ static int close_ranges(const struct child *child)
     }
 }
 
-/* What getdents64(2) writes. */
-struct entry {
-    uint64_t inode;
-    int64_t offset;
-    unsigned short length;
-    unsigned char type;
-    char name[];
-};
-
 /* By the list of those that are open. */
 static int close_listed(const struct child *child)
 {
     int list = lp_open_proc("/proc/self/fd");
     union {
-        struct entry entry;
+        struct lp_entry entry;
         char bytes[2048];
     } found;
-    long bytes;
+    ssize_t bytes;
 
     if (list < 0)
         return -1;
-    while ((bytes = syscall(SYS_getdents64, list, &found, sizeof found)) > 0) {
-        for (long at = 0; at < bytes;) {
-            const struct entry *entry = (const void *)(found.bytes + at);
+    while ((bytes = lp_getdents(list, &found, sizeof found)) > 0) {
+        for (ssize_t at = 0; at < bytes;) {
+            const struct lp_entry *entry = (const void *)(found.bytes + at);
             unsigned long fd;
 
             if (lp_decimal(entry->name, strlen(entry->name), INT_MAX, &fd) && (int)fd != list

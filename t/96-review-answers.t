@@ -5,14 +5,14 @@ use 5.014;
 use warnings;
 
 use lib 't/lib';
-use Errno qw(EINVAL EPERM EPROTO);
+use Errno qw(EINVAL ENOSYS EPERM EPROTO);
 use File::Temp ();
 use Test::More;
 
 use Seccomp qw(no_filter no_listener supervised);
 use TestChild qw(in_child);
 
-use Linux::Prctl qw(setpriv);
+use Linux::Prctl qw(setpriv spawn);
 use Linux::Prctl::FileCaps;
 use Linux::Prctl::Status;
 
@@ -137,6 +137,49 @@ SKIP: {
     });
     is($errno, EPERM, 'setpriv: more groups than there is room for are none that are told');
     like($error, qr/\Asetpriv: the kernel does not tell groups/, 'setpriv: and the message says so');
+}
+
+# ---- the entries of a directory ----
+
+# A call that is trapped, or let succeed, leaves the buffer as it was: what stands there is no
+# entry, and not one without a length, which would never end. (The signals wait meanwhile; but
+# not that of a limit.)
+SKIP: {
+    skip no_listener(), 8 if length no_listener();
+    my $limit = pack 'QQ', 20, 20;
+    mkdir "$dir/tree" or die "$dir/tree: $!\n";
+    my %list = (
+        'find' => sub {
+            my @errors;
+            $CLASS->find("$dir/tree", { found => sub { }, error => sub { push @errors, $! + 0 } });
+            return "@errors";
+        },
+        'Status->all'     => sub { eval { Linux::Prctl::Status->all; 1 } ? 'lived' : $! + 0 },
+        'Status->threads' => sub { eval { Linux::Prctl::Status->threads($$); 1 } ? 'lived' : $! + 0 },
+    );
+    for my $name (sort keys %list) {
+        for my $bytes (217, 2**20) {
+            my ($calls, $said) = supervised([217], sub { return { value => $bytes } }, sub {
+                syscall 302, 0, 0, $limit, 0;    # RLIMIT_CPU
+                { my @dirt = map { "\0" x 40_000 } 1 .. 5 }
+                return $list{$name}->();
+            });
+            is($said, EPROTO, "$name: a getdents64 that answers $bytes and writes nothing");
+        }
+    }
+
+    # spawn lists its descriptors only where close_range(2) is not there.
+    for my $bytes (217, 2**20) {
+        my (undef, $status) = supervised([ 436, 217 ],
+            sub { return $_[0]{syscall} == 436 ? { errno => ENOSYS } : { value => $bytes } },
+            sub {
+                syscall 302, 0, 0, $limit, 0;
+                my $pid = spawn(command => ['/bin/true']);
+                waitpid $pid, 0;
+                return $?;
+            });
+        is($status, 0, "spawn: a getdents64 that answers $bytes");
+    }
 }
 
 # ---- reading a file ----

@@ -4,7 +4,6 @@
 
 #include "status_facts.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <unistd.h>
 
@@ -69,41 +68,63 @@ static int by_number(const void *a, const void *b)
     return (one > other) - (one < other);
 }
 
-/* The numbers in /proc, in order, in memory that perl frees with the statement; none: 0, and
- * errno. */
-#define proc_numbers(number) S_proc_numbers(aTHX_ number)
-static size_t S_proc_numbers(pTHX_ unsigned long **number)
+#define ENTRIES 32768 /* bytes of a directory at once */
+
+/* Of one piece of a directory, what are numbers is added to those in a buffer. */
+#define add_numbers(buffer, bytes, length) S_add_numbers(aTHX_ buffer, bytes, length)
+static void S_add_numbers(pTHX_ SV *buffer, const char *bytes, ssize_t length)
 {
-    SV *buffer = sv_2mortal(newSV(1000 * sizeof **number));
+    for (ssize_t at = 0; at < length;) {
+        const struct lp_entry *entry = (const void *)(bytes + at);
+        unsigned long number;
+
+        if (lp_decimal(entry->name, strlen(entry->name), INT_MAX, &number) && number)
+            sv_catpvn(buffer, (const char *)&number, sizeof number);
+        at += entry->length;
+    }
+}
+
+/* The numbers in a directory of /proc, in order, in memory that perl frees with the statement;
+ * none: 0, and errno. */
+#define proc_numbers(path, number) S_proc_numbers(aTHX_ path, number)
+static size_t S_proc_numbers(pTHX_ const char *path, unsigned long **number)
+{
+    SV *buffer = newSVpvn_flags("", 0, SVs_TEMP);
+    char *bytes = SvPVX(sv_2mortal(newSV(ENTRIES)));
     struct lp_held held;
-    struct dirent *entry;
-    size_t count = 0;
-    int saved;
-    DIR *proc;
+    ssize_t length = -1;
+    size_t count;
+    int fd, saved;
 
     lp_hold_signals(&held);
-    proc = opendir("/proc");
-    if (!proc) {
-        lp_release_signals(&held);
-        return 0;
-    }
-    while ((errno = 0, entry = readdir(proc))) {
-        if (*entry->d_name < '1' || *entry->d_name > '9')
-            continue;
-        if (SvLEN(buffer) < (count + 1) * sizeof **number) {
-            SvCUR_set(buffer, count * sizeof **number);
-            SvPOK_on(buffer); /* so that growing copies it */
-            (void)SvGROW(buffer, 2 * SvLEN(buffer));
-        }
-        ((unsigned long *)(void *)SvPVX(buffer))[count++] = strtoul(entry->d_name, NULL, 10);
-    }
-    saved = errno ? errno : ENOENT;
-    (void)closedir(proc); /* it was only read */
+    fd = lp_open_proc(path); /* what is no procfs may have any names in it */
+    while (fd >= 0 && (length = lp_getdents(fd, bytes, ENTRIES)) > 0)
+        add_numbers(buffer, bytes, length);
+    saved = length < 0 ? errno : ENOENT;
+    if (fd >= 0)
+        (void)close(fd); /* it was only read */
     lp_release_signals(&held);
     errno = saved;
+    count = length < 0 ? 0 : SvCUR(buffer) / sizeof **number;
     *number = (unsigned long *)(void *)SvPVX(buffer);
     qsort(*number, count, sizeof **number, by_number);
     return count;
+}
+
+/* The same as a list; undef. */
+#define new_proc_numbers(path) S_new_proc_numbers(aTHX_ path)
+static SV *S_new_proc_numbers(pTHX_ const char *path)
+{
+    unsigned long *number;
+    const size_t count = proc_numbers(path, &number);
+    AV *list;
+
+    if (!count)
+        return newSV(0);
+    list = newAV();
+    for (size_t i = 0; i < count; i++)
+        av_push(list, newSVuv(number[i]));
+    return newRV_noinc((SV *)list);
 }
 
 struct listing {
@@ -220,8 +241,10 @@ static SV *S_list_processes(pTHX_ struct listing *listing)
     AV *found = (AV *)sv_2mortal((SV *)newAV());
     SV *text = sv_2mortal(newSV(0));
     unsigned long *number;
-    const size_t count = proc_numbers(&number);
+    const size_t count = proc_numbers("/proc", &number);
 
+    if (!count)
+        return newSV(0);
     listing->all = lp_all_caps();
     listing->own = user_namespace("thread-self");
     listing->own_numbers = listing->privileged && proc_is_ours();
@@ -247,7 +270,7 @@ static SV *S_list_processes(pTHX_ struct listing *listing)
         FREETMPS;
     }
     LEAVE;
-    return count ? newRV_inc((SV *)found) : newSV(0);
+    return newRV_inc((SV *)found);
 }
 
 #endif

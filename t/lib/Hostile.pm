@@ -127,7 +127,7 @@ my @functions = grep { !$NEVER{$_} && !/\Aset_mm|\Asched_core|\Asyscall_user|\Ap
 my @METHODS = qw(has names add drop limit replace clear FETCH STORE EXISTS DELETE FIRSTKEY NEXTKEY CLEAR SCALAR);
 my @STATE   = qw(new get_current get_for_pid from_text to_text copy names has add drop limit clear set_current);
 my @FILE    = qw(new get set remove from_text to_text effective rootid names add drop);
-my @STATUS  = qw(current of threads out_of_step as_hash report diff after_exec why caps uid groups);
+my @STATUS  = qw(current of threads out_of_step as_hash report diff after_exec why caps uid groups all);
 my @OPTIONS = qw(
     reuid regid ruid euid rgid egid user init_groups keep_groups clear_groups groups inh_caps ambient_caps
     bounding_set caps securebits no_new_privs pdeathsig ptracer seccomp_filter reset_env dry_run on_failure
@@ -358,9 +358,11 @@ sub operations {
         'FileCaps->get'            => sub { Linux::Prctl::FileCaps->get($path); 1 },
         'FileCaps->set'            => sub { Linux::Prctl::FileCaps->from_text('cap_kill=ep')->set($path) },
         'FileCaps->remove'         => sub { Linux::Prctl::FileCaps->remove($path); 1 },
-        'FileCaps->find'           => sub { Linux::Prctl::FileCaps->find($path, { found => sub { } }); 1 },
+        'FileCaps->find'           => sub { Linux::Prctl::FileCaps->find('/etc/security', $path, { found => sub { } }); 1 },
         'Status->current'          => sub { Linux::Prctl::Status->current->as_hash; 1 },
         'Status->of'               => sub { Linux::Prctl::Status->of(1)->report; 1 },
+        'Status->all'              => sub { my @all = Linux::Prctl::Status->all(facts => ['pid'], with => 'kill'); 1 },
+        'Status->threads'          => sub { my @threads = Linux::Prctl::Status->threads($$); 1 },
         'Status->after_exec'       => sub { Linux::Prctl::Status->current->after_exec('/bin/true')->report; 1 },
         'spawn'                    => sub { spawn(command => ['/bin/true'], stdout => '/dev/null', stderr => '/dev/null', no_new_privs => 1) },
         'setpriv'                  => sub {

@@ -180,9 +180,9 @@ sub _threads {
     _class($class, $function);
     $pid = _pid($function, 'pid', $pid);
     my $errno = $! + 0;
-    opendir my $task, "/proc/$pid/task" or _lost("$function($pid)", $!, $pid);
+    my $tids = _proc_numbers("/proc/$pid/task") // _lost("$function($pid)", $!, $pid);
     my @threads;
-    for my $tid (grep { /\A[0-9]+\z/ } readdir $task) {
+    for my $tid (@$tids) {
         my $text = _read("/proc/$pid/task/$tid/status");
         if ($text) {
             push @threads, $class->_new($text);
@@ -230,7 +230,7 @@ sub all {
     my $facts = _listed_facts($which{facts});
     my $errno = $! + 0;
     my $found = _list($which{privileged}, $number, $unread, $facts)
-        // _refused('all', ENOENT, '/proc is not mounted');
+        // _refused('all', $! + 0, $! == ENOENT ? '/proc is not mounted' : undef);
     $! = $errno;
     return @$found if $facts;
     return map { $class->_listed(@$_) } @$found;
