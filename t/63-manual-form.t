@@ -49,4 +49,12 @@ for my $page (@pages) {
     is(join("\n", grep { length > 80 } split /\n/, $formatted), '', "$page: 80 columns are enough");
 }
 
+# Who has only the manual finds the address of SECURITY.md in it.
+{
+    open my $in, '<', 'SECURITY.md' or die "SECURITY.md: $!\n";
+    my ($address) = do { local $/; readline $in } =~ /^ {4}(\S+\@\S+)$/m;
+    my ($reporting) = grep {/\bprivate\b/} map { $_->[1] } paragraphs('Linux::Prctl::Security');
+    like($reporting, qr/\Q$address\E/, 'Linux::Prctl::Security: where to report');
+}
+
 done_testing;
