@@ -68,6 +68,40 @@ each_way(sub {
     is(unlike_before($before), '', "$way: the parent is what it was");
 });
 
+# The other words of setpriv(1), where they go through and where they do not.
+
+each_way(sub {
+    my ($way) = @_;
+    my $signal = in_child {
+        Linux::Prctl::set_child_subreaper(1);
+        my $middle = fork // die "fork: $!\n";
+        if (!$middle) {
+            my $pid = spawn(command => [ program('sleep'), 60 ], pdeathsig => 'RTMIN+3');
+            POSIX::_exit($pid > 0 ? 0 : 1);
+        }
+        waitpid $middle, 0;
+        waitpid -1, 0;
+        $? & 127;
+    };
+    is($signal, POSIX::SIGRTMIN() + 3, "$way: pdeathsig RTMIN+3");
+    for my $option (qw(apparmor_profile selinux_label)) {
+        my $pid = eval { spawn(command => [$true], $option => 'unconfined') };
+        waitpid $pid, 0 if $pid;
+        ok($pid ? !$? : $@ =~ /\Aspawn: .*(?:$option|AppArmor|SELinux).* at /i, "$way: $option: is there, or a clear refusal") or diag($@);
+    }
+});
+SKIP: {
+    skip 'root with everything: needs root with setuid, setgid and setpcap', 2 if !is_root();
+    each_way(sub {
+        my ($way) = @_;
+        my $bits = in_child {
+            my $code = 'print Linux::Prctl::get_securebits()';
+            scalar said(command => [ $^X, map({ "-I$_" } grep { !ref } @INC), '-MLinux::Prctl', '-e', $code ], securebits => '+noroot,+no_setuid_fixup,-noroot');
+        };
+        is($bits, 4, "root with everything: $way: relative securebits");
+    });
+}
+
 # A parent that has no number for its child: it is outside of the pid namespace.
 SKIP: {
     skip 'root with everything: needs root with setuid, setgid and setpcap', 2 if !is_root();

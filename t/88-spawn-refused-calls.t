@@ -136,8 +136,40 @@ each_way(sub {
         }, sub { local $SIG{USR1} = sub { }; my $pid = eval { spawn(@plan) }; waitpid $pid, 0 if $pid; $@ });
         like($error, qr/\Aspawn: \Q$where: $state\E at /, "$way: a pretended success from $name: $where");
     }
-    my (undef, $input) = run_with(33, undef, { value => 0 }, command => [ $sh, '-c', "cat >$report" ], stdin => $0);
+    open my $stdin, '<&', \*STDIN or die "stdin: $!\n";
+    open STDIN, '<', $0 or die "$0: $!\n";
+    my (undef, $input) = run_with(33, undef, { value => 0 }, command => [ $sh, '-c', "cat >$report" ], stdin => '/dev/null');
+    open STDIN, '<&', $stdin or die "stdin: $!\n";
     ok(!length($input // ''), "$way: a pretended success from dup2: nothing else is read instead");
+
+    # The step that the kernel refused, by its name.
+    if ($root) {
+        my $again = do { local $! = 11; "$!" };    # EAGAIN
+        my ($refused) = run_with(117, undef, { errno => 11 }, @plan);
+        like($refused->[0], qr/\Aspawn: step \d+, setresuid\(ids 1001, 1001 and 1001\): \Q$again\E at /, "$way: EAGAIN from setresuid: what it says");
+    }
+
+    # The parent ends before the signal for that is armed: nothing is started.
+    unlink $report;
+    my $orphan = 0;
+    my (undef, $ended) = supervised([157], sub {
+        my ($call) = @_;
+        return if $call->{args}[0] != 1 || !$call->{args}[1] || !is_starting($call->{pid});    # PR_SET_PDEATHSIG
+        my %status = proc_status("/proc/$call->{pid}/status");
+        $orphan = $call->{pid} if kill KILL => $status{PPid};
+        select undef, undef, undef, 0.01 while { proc_status("/proc/$call->{pid}/status") }->{PPid} == $status{PPid};
+        return;
+    }, sub {
+        Linux::Prctl::set_child_subreaper(1);
+        my $parent = fork // die "fork: $!\n";
+        if (!$parent) { spawn(@plan); POSIX::_exit(1) }
+        my $ended = 0;
+        $ended++ while waitpid(-1, 0) > 0;
+        $ended;
+    });
+    cmp_ok($orphan, '>', 0, "$way: the parent is killed before the signal for its end is armed");
+    is($ended, 2, "$way: ... and so its child ends");
+    ok(!length(reported() // ''), "$way: ... and there is no program");
 
     # No range of descriptors, but a list.
     my ($listed, $listed_report) = run_with(436, undef, { errno => EPERM }, @plan);
