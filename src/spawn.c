@@ -40,8 +40,9 @@ static size_t round_up(size_t bytes, size_t unit)
 }
 
 /* What both see, then the ids and the text of looks; a page that nobody may touch, and the
- * stack above it. Really shared, and dearer, where the child has a copy of everything else. */
-struct lp_spawn_memory *lp_spawn_memory(size_t groups, bool copy)
+ * stack above it. Shared, since the child may have a copy of everything else, also where it was
+ * to have none: valgrind makes one. */
+struct lp_spawn_memory *lp_spawn_memory(size_t groups)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     const size_t text = lp_status_size(groups);
@@ -49,8 +50,7 @@ struct lp_spawn_memory *lp_spawn_memory(size_t groups, bool copy)
     const size_t guard = round_up(sizeof(struct lp_spawn_memory) + ids + text, page);
     const size_t stack = round_up(STACK_BYTES, page);
     const size_t size = guard + page + stack;
-    char *begin = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                       (copy ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS, -1, 0);
+    char *begin = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     struct lp_spawn_memory *memory;
     gid_t *id;
 
@@ -675,7 +675,7 @@ static bool has_left(int lock)
     return left;
 }
 
-/* -1: with a copy, then. Who does not become someone else is in nobody's reach who could not
+/* -1: try the other way. Who does not become someone else is in nobody's reach who could not
  * reach the parent: there, the flag is for core dumps, and a child that leaves makes none. */
 static pid_t start_sharing(struct child *child, const struct lp_beginning *begin)
 {
@@ -762,11 +762,12 @@ static pid_t start(struct child *child)
         .code = run, .argument = child,
         .stack = child->memory->stack, .stack_size = child->memory->stack_size,
     };
-    pid_t pid = child->spawn->copy ? lp_clone_copying(&begin) : start_sharing(child, &begin);
+    pid_t pid = child->spawn->copy ? -1 : start_sharing(child, &begin);
     enum end end;
 
+    if (pid == -1)
+        pid = lp_clone_copying(&begin);
     if (pid == -1) {
-        spawned->stage = child->spawn->copy ? LP_SPAWN_NO_CHILD : LP_SPAWN_NOT_SHARED;
         spawned->error = errno;
         return -1;
     }

@@ -67,8 +67,6 @@ enum lp_spawn_stage {
     LP_SPAWN_MASK,
     LP_SPAWN_FILTER,
     LP_SPAWN_EXEC,
-    LP_SPAWN_NOT_SHARED, /* there was no child that shares the memory: try it with a copy */
-    LP_SPAWN_NO_CHILD,
     LP_SPAWN_KILLED,
     LP_SPAWN_WAIT,
     LP_SPAWN_DONE
@@ -92,8 +90,8 @@ struct lp_spawn_memory {
     size_t size; /* of all */
 };
 
-/* copy: of all other memory, the child has one. NULL and errno, if there is none. */
-struct lp_spawn_memory *lp_spawn_memory(size_t groups, bool copy);
+/* NULL and errno, if there is none. */
+struct lp_spawn_memory *lp_spawn_memory(size_t groups);
 void lp_free_spawn_memory(struct lp_spawn_memory *memory);
 
 /* The process id of the program, or -1 and what went wrong; then there is no child. */

@@ -586,7 +586,6 @@ static SV *S_end_text(pTHX_ int status)
 /* What a child was at, where that is no option's. */
 static const char *const stage_words[] = {
     [LP_SPAWN_NOT_BEGUN] = "there is no child",
-    [LP_SPAWN_NO_CHILD] = "there is no child",
     [LP_SPAWN_LOCK] = "holding the lock on the shared memory",
     [LP_SPAWN_SIGNALS] = "resetting the handlers of signals",
     [LP_SPAWN_DUMPABLE] = "set_dumpable(0)",
@@ -645,30 +644,18 @@ static void S_flush_all(pTHX)
     PERL_FLUSHALL_FOR_CHILD;
 }
 
-#define run_once(options, spawn, memory) S_run_once(aTHX_ options, spawn, memory)
-static pid_t S_run_once(pTHX_ const struct options *options, struct lp_spawn *spawn,
-                        struct lp_spawn_memory **memory)
-{
-    const size_t start = spawn->plan.start.groups.count;
-    const size_t target = spawn->plan.target.groups.count;
-
-    *memory = lp_spawn_memory((start > target ? start : target) + 1, spawn->copy);
-    if (!*memory)
-        bad_plan(options, errno, "there is no memory for a child: %s", Strerror(errno));
-    SAVEDESTRUCTOR_X(free_memory, *memory);
-    return lp_spawn(spawn, *memory);
-}
-
 #define run_spawn(options, spawn) S_run_spawn(aTHX_ options, spawn)
 static pid_t S_run_spawn(pTHX_ const struct options *options, struct lp_spawn *spawn)
 {
-    struct lp_spawn_memory *memory;
-    pid_t pid = run_once(options, spawn, &memory);
+    const size_t start = spawn->plan.start.groups.count;
+    const size_t target = spawn->plan.target.groups.count;
+    struct lp_spawn_memory *memory = lp_spawn_memory((start > target ? start : target) + 1);
+    pid_t pid;
 
-    if (pid == -1 && memory->spawned.stage == LP_SPAWN_NOT_SHARED) {
-        spawn->copy = true;
-        pid = run_once(options, spawn, &memory);
-    }
+    if (!memory)
+        bad_plan(options, errno, "there is no memory for a child: %s", Strerror(errno));
+    SAVEDESTRUCTOR_X(free_memory, memory);
+    pid = lp_spawn(spawn, memory);
     if (pid == -1)
         bad_plan(options, memory->spawned.error, "%" SVf,
                  SVfARG(spawn_failure_text(options, spawn, &memory->spawned)));
