@@ -264,7 +264,7 @@ find(lp_class class, ...)
     PREINIT:
         struct search_options options = {.found = NULL};
         SV *search;
-        struct lp_found found;
+        struct lp_found found = {.error = 0};
         UV count = 0;
     PPCODE:
         if (items > 1 && search_options(cv, ST(items - 1), &options))
@@ -316,7 +316,7 @@ void
 next(SV *self)
     PREINIT:
         AV *search;
-        struct lp_found found;
+        struct lp_found found = {.error = 0};
     PPCODE:
         search = search_arg(cv, self);
         sv_2mortal(SvREFCNT_inc((SV *)search)); /* whatever the code for errors does */
