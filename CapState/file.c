@@ -73,9 +73,9 @@ static int check(const struct opened *opened, struct lp_file_failure *failure)
 static void read_name(const struct opened *opened, struct lp_file *file)
 {
     int saved = errno;
-    ssize_t length = readlink(opened->name, file->followed, sizeof file->followed - 1);
 
-    file->followed[length < 0 ? 0 : length] = '\0';
+    if (lp_readlink(opened->name, file->followed, sizeof file->followed) < 0)
+        file->followed[0] = '\0';
     errno = saved;
 }
 

@@ -87,6 +87,9 @@ int lp_write_proc(const char *path, const char *text);
  * pieces. */
 ssize_t lp_read_file(const char *path, char *text, size_t size);
 
+/* What a symbolic link has, with a NUL behind it, and its length; or -1. */
+ssize_t lp_readlink(const char *path, char *text, size_t size);
+
 /* What getdents64(2) writes, one behind the other. */
 struct lp_entry {
     uint64_t inode;

@@ -182,6 +182,21 @@ SKIP: {
     }
 }
 
+# ---- a symbolic link ----
+
+SKIP: {
+    skip no_listener(), 4 if length no_listener();
+    symlink $file, "$dir/link" or die "$dir/link: $!\n";
+    for my $bytes (4096, 2**40) {
+        my (undef, @said) = supervised([ 89, 267 ], sub { return { value => $bytes } }, sub {    # readlink, readlinkat
+            $CLASS->get("$dir/link", follow => \my $followed);
+            return ($followed, scalar Linux::Prctl::Status->of($$)->user_ns);
+        });
+        is($said[0], undef, "get: a link of $bytes bytes led to nobody knows which file");
+        is($said[1] && $said[1]{id}, undef, "user_ns: a link of $bytes bytes has no number");
+    }
+}
+
 # ---- reading a file ----
 
 SKIP: {

@@ -350,14 +350,11 @@ static SV *S_new_summary(pTHX_ const struct status *status, uint64_t all, int ou
 /* Of "123", "123/task/124" or "thread-self": its number, or 0 where it may not be asked for. */
 static unsigned long user_namespace(const char *process)
 {
-    char path[64], link[64];
-    ssize_t length;
+    char path[64], link[64] = "";
 
     (void)snprintf(path, sizeof path, "/proc/%s/ns/user", process);
-    length = readlink(path, link, sizeof link - 1);
-    if (length <= 0 || (size_t)length >= sizeof link)
+    if (lp_readlink(path, link, sizeof link) < 0)
         return 0;
-    link[length] = '\0';
     return strncmp(link, "user:[", 6) == 0 ? strtoul(link + 6, NULL, 10) : 0;
 }
 

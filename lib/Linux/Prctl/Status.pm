@@ -170,7 +170,7 @@ sub of {
 sub _is_me {
     my ($text, $tid) = @_;
     return 0 if index($$text, "\nTgid:\t$$\n") < 0;
-    my $link = readlink '/proc/thread-self';
+    my $link = _read_link('/proc/thread-self');
     return defined $link && $link =~ m{/([0-9]+)\z} && $1 == $tid;
 }
 
@@ -296,7 +296,7 @@ sub _at {
 
 sub _exe {
     my ($self) = @_;
-    return readlink $self->_at . '/exe';
+    return _read_link($self->_at . '/exe');
 }
 
 sub _command {
@@ -651,7 +651,7 @@ sub after_exec {
     push @assumed, 'program' if $exec->{unread};
     push @assumed, 'owner'   if $exec->{owner_unsure};
     push @assumed, 'same_id' if $process->{ids_unsure};
-    my ($name) = ($path // readlink("/proc/self/fd/$fd") // '') =~ m{([^/]+)\z};
+    my ($name) = ($path // _read_link("/proc/self/fd/$fd") // '') =~ m{([^/]+)\z};
     my $after = (ref $self)->_new($self->_text_after($exec, substr $name // '', 0, 15),
         $self->_own_after($exec, [ sort @assumed ]));
     @$after{qw(mine user_ns)} = @$self{qw(mine user_ns)};
