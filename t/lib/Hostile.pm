@@ -329,7 +329,7 @@ my %CALL = (
     prctl => 157, gettid => 186, setxattr => 188, fsetxattr => 190, getxattr => 191, fgetxattr => 193, removexattr => 197,
     fremovexattr => 199, openat => 257, newfstatat => 262, unshare => 272, readlink => 89, madvise => 28,
     getdents64 => 217, kill => 62, statx => 332, clone => 56, wait4 => 61, waitid => 247, execve => 59,
-    memfd_create => 319, fcntl => 72, rt_sigaction => 13, close_range => 436,
+    memfd_create => 319, fcntl => 72, rt_sigaction => 13, close_range => 436, readlinkat => 267,
 );
 sub filtered_calls { my @names = sort keys %CALL; return @names }
 
@@ -413,6 +413,20 @@ my %DIED = (
 sub has {
     my ($now, $set, $bit) = @_;
     return substr reverse(unpack 'B64', pack 'H16', $now->{$set}), $bit, 1;
+}
+
+# Those of them that an operation makes: behind a listener that lets the kernel have them.
+sub calls_of {
+    my ($operation) = @_;
+    my %name = reverse %CALL;
+    my ($calls) = Seccomp::supervised([ values %CALL ], sub { return }, sub {
+        local $SIG{__WARN__} = sub { };
+        eval { $operation->() };
+        return 1;
+    });
+    my %made = map { $name{ Seccomp::number_of($_->{syscall}) } => 1 } @$calls;
+    my @made = sort keys %made;
+    return @made;
 }
 
 # One operation behind one filter, in a child: what is wrong, or nothing. The truth comes
