@@ -31,7 +31,11 @@ for my $shape (@shapes) {
     }
 }
 note(join ', ', map { "$became{$_} $_" } sort keys %became);
-cmp_ok($became{done} // 0, '>', 0, 'some went through');
-cmp_ok(($became{refused} // 0) + ($became{misuse} // 0), '>', 0, 'some were refused');
+SKIP: {
+    # What a user may do is mostly refused, and in a chroot there is no user namespace.
+    skip 'some of each kind: needs root with setuid, setgid and setpcap', 2 if !is_root();
+    cmp_ok($became{done} // 0, '>', 0, 'some went through');
+    cmp_ok(($became{refused} // 0) + ($became{misuse} // 0), '>', 0, 'some were refused');
+}
 
 done_testing;
