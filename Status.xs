@@ -2,6 +2,20 @@ MODULE = Linux::Prctl    PACKAGE = Linux::Prctl::Status
 
 # ---- for Linux::Prctl::Status alone ----
 
+# EACCES EBADF EINVAL ELOOP ENOENT ENOEXEC EPERM ESRCH
+
+void
+_errno_numbers()
+    PPCODE:
+        {
+            static const int numbers[] = {EACCES, EBADF,   EINVAL, ELOOP,
+                                          ENOENT, ENOEXEC, EPERM,  ESRCH};
+
+            EXTEND(SP, 8);
+            for (int i = 0; i < 8; i++)
+                mPUSHi(numbers[i]);
+        }
+
 # A file of /proc.
 
 SV *

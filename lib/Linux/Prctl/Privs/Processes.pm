@@ -4,7 +4,6 @@ package Linux::Prctl::Privs::Processes;
 use 5.014;
 use warnings;
 
-use Errno qw(EACCES ENOENT EPERM ESRCH);
 use Exporter qw(import);
 use Linux::Prctl::Privs qw(complain not_found misuse sentence capability);
 use Linux::Prctl::Privs::Output qw(json paint printable table text_of);
@@ -20,8 +19,9 @@ my $STATUS = 'Linux::Prctl::Status';
 # Why there is nothing about a process, after a method has died.
 sub refusal {
     my ($pid, $error, $errno) = @_;
-    return "There is no process $pid."              if $errno == ESRCH;
-    return "/proc hides process $pid from this user." if $errno == EACCES || $errno == EPERM;
+    require Errno;    # where all goes well, nobody needs it
+    return "There is no process $pid." if $errno == Errno::ESRCH();
+    return "/proc hides process $pid from this user." if $errno == Errno::EACCES() || $errno == Errno::EPERM();
     return sentence($error) . '.';
 }
 
@@ -50,7 +50,9 @@ sub _pids {
 
 # Is it mounted so that the processes of others are not even listed?
 sub _hidden {
-    return !-e '/proc/1' && (kill(0, 1) || $! == EPERM);
+    return 0 if -e '/proc/1';
+    require Errno;
+    return kill(0, 1) || $! == Errno::EPERM();
 }
 
 sub _warn_of_hidden {
@@ -151,7 +153,9 @@ sub _threads {
     my @listed;
     for my $pid (_pids()) {
         my @threads = eval { _threads_of($pid, $option) };
-        $unread->() if !@threads && $! != ESRCH && $! != ENOENT;
+        my $errno   = $! + 0;
+        require Errno;
+        $unread->() if !@threads && $errno != Errno::ESRCH() && $errno != Errno::ENOENT();
         push @listed, grep { _is_listed($_, $option) } @threads;
     }
     return @listed;
