@@ -158,19 +158,41 @@ static bool has_bit(uint64_t bits, int bit)
     return bit < 64 && bits >> bit & 1;
 }
 
+/* As the kernel has it: the handler, and more behind it. All zeros stand for the default. */
+struct kernel_action {
+#ifdef __mips__
+    unsigned flags;
+#endif
+    void (*handler)(int);
+    unsigned long more[8];
+};
+
+/* By system call: the C library takes a lock for SIGABRT (glibc since 2.42, and musl), which
+ * another thread may have had when the memory was copied. */
+static int kernel_sigaction(int signal, const struct kernel_action *wanted,
+                            struct kernel_action *before)
+{
+#ifdef __sparc__
+    return (int)syscall(SYS_rt_sigaction, signal, wanted, before, NULL, KERNEL_SIGSET_BYTES);
+#else
+    return (int)syscall(SYS_rt_sigaction, signal, wanted, before, KERNEL_SIGSET_BYTES, NULL);
+#endif
+}
+
 /* No handler of the parent runs here: it would change the parent's memory. */
 static int default_signal(int signal, bool ignored_too)
 {
-    const struct sigaction by_default = {.sa_handler = SIG_DFL};
-    struct sigaction now = {.sa_handler = SIG_ERR};
+    const struct kernel_action by_default = {.handler = SIG_DFL};
+    struct kernel_action now = {.handler = SIG_ERR};
 
-    if (sigaction(signal, NULL, &now) != 0)
-        return errno == EINVAL ? 0 : -1; /* one that the C library uses itself */
-    if (now.sa_handler == SIG_DFL || (now.sa_handler == SIG_IGN && !ignored_too))
-        return 0;
-    if (sigaction(signal, &by_default, NULL) != 0 || sigaction(signal, NULL, &now) != 0)
+    if (kernel_sigaction(signal, NULL, &now) != 0)
         return -1;
-    return must(now.sa_handler == SIG_DFL);
+    if (now.handler == SIG_DFL || (now.handler == SIG_IGN && !ignored_too))
+        return 0;
+    if (kernel_sigaction(signal, &by_default, NULL) != 0
+        || kernel_sigaction(signal, NULL, &now) != 0)
+        return -1;
+    return must(now.handler == SIG_DFL);
 }
 
 static int default_signals(struct child *child, unsigned *index)
