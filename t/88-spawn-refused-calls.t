@@ -29,7 +29,7 @@ my $report = "$dir/report";
 my $tell = <<'TELL';
 exec 2>&1
 while read -r name rest; do
-    case $name in Uid:|Gid:|Groups:|Cap*|NoNewPrivs:|SigBlk:|Umask:) echo "$name $rest";; esac
+    case $name in Uid:|Gid:|Groups:|Cap*|NoNewPrivs:|SigBlk:|SigIgn:|Umask:) echo "$name $rest";; esac
 done </proc/$$/status
 pwd; ulimit -Sn; ulimit -Hn
 read -r stat </proc/$$/stat; set -- $stat; echo $(($1 == $6)) ${19}
