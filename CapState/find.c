@@ -466,6 +466,7 @@ enum lp_find_event lp_find_next(struct lp_find *find, struct lp_found *found)
     bool interrupted = false;
     struct lp_held held;
 
+    found->failure = (struct lp_file_failure){.what = LP_FILE_REFUSED};
     lp_hold_signals(&held);
     for (int i = 0; i < STEPS && event == LP_FIND_PAUSE && !interrupted; i++)
         event = try_step(find, found, &interrupted);
