@@ -1,5 +1,7 @@
 use 5.014;
 use warnings;
+
+use Config;
 no warnings 'portable';    # masks of 64 bits
 
 use File::Copy qw(copy);
@@ -340,9 +342,13 @@ recipe 'lock-down' => is_root(), sub {
 
 # Asks to be traced.
 my $traceme = q{require POSIX; my %n = (x86_64 => 101, aarch64 => 117, riscv64 => 117);}
-    . q{my $n = $n{(POSIX::uname())[4]} // 26; print syscall($n, 0, 0, 0, 0) == 0 ? 'traced' : $! + 0}
+    . q{my $n = length pack('P', 0) == 4 ? 26 : $n{(POSIX::uname())[4]} // 26; print syscall($n, 0, 0, 0, 0) == 0 ? 'traced' : $! + 0}
     . q{; print ' ', getppid > 0 ? 'and goes on' : ''};
-recipe 'no-ptrace' => sub { return $status{Seccomp} ? 'there is a filter already' : () }, sub {
+recipe 'no-ptrace' => sub {
+    return 'there is a filter already' if $status{Seccomp};
+    return 'this perl of 32 bits calls itself one of 64' if $Config{archname} =~ /\Ax86_64/ && $Config{ptrsize} == 4;
+    return;
+}, sub {
     is(run($^X, '-e', $traceme), 'traced and goes on', 'ptrace works') or return;
     is(run('no-ptrace', $^X, '-e', $traceme), POSIX::EPERM() . ' and goes on', 'and not behind the filter');
     is(run('no-ptrace', 'sh', '-c', 'grep NoNewPrivs /proc/self/status'), "NoNewPrivs:\t1\n",
@@ -467,7 +473,7 @@ recipe 'inventory' => 1, sub {
     my $list = eval { JSON::PP->new->decode(run('inventory')) };
     is(ref $list, 'ARRAY', 'JSON') or diag($@);
     my ($me) = grep { $_->{pid} == $$ } @$list;
-    is($me ? 1 : 0, hex $status{CapPrm} ? 1 : 0, 'with this process, if it has anything');
+    is($me ? 1 : 0, $status{CapPrm} =~ /[1-9a-f]/ ? 1 : 0, 'with this process, if it has anything');
     is($me->{uid}{effective}, $>, 'as it is') if $me;
 };
 

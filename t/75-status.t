@@ -445,7 +445,7 @@ SKIP: {
     is((split /^  /m, $report_of->($bytes, 4194302))[0],
         "4194303 ($shown),\n", 'a long title is folded');
     like($report_of->('x', 4194303, 1 .. 32), qr/, 31, 32$/m, '32 groups');
-    my $many = $report_of->('x', 4194303, 4294900000 .. 4294965535);
+    my $many = $report_of->('x', 4194303, map { 4294900000 + $_ } 0 .. 65535);
     like($many, qr/ 4294900031, and\s+65504 more$/m, 'more are counted');
     cmp_ok(scalar(() = $many =~ /\n/g), '<=', 24, 'one screen all the same');
 }
@@ -579,7 +579,7 @@ SKIP: {
     is_deeply($of->(Seccomp_filters => 1)->diff($of->(Seccomp_filters => 2)),
         { seccomp_filters => { from => 1, to => 2 } }, 'diff: seccomp_filters');
     my @all = map { cap_name($_) } 0 .. last_cap();
-    my $full = sprintf '%016x', 2**(last_cap() + 1) - 1;
+    my $full = sprintf '%08x%08x', 2**(last_cap() - 31) - 1, 0xffffffff;
     for my $ids ([ "0\t0\t0\t0", 1 ], [ "1000\t0\t0\t0", 1 ], [ "0\t1000\t0\t1000", 0 ]) {
         my ($uid, $root) = @$ids;
         my %line = (Uid => $uid, Gid => "0\t0\t0\t0");

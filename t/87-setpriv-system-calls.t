@@ -39,8 +39,8 @@ sub calls_of {
 sub in_short {
     my @short;
     for (@_) {
-        # with ids of 32 bits, where there are others
-        my ($name, $first, $second) = /\A(\w+?)(?:32)?\((\w*)(?:, (\w+))?/;
+        # with ids of 32 bits, or sizes of 64, where there are others
+        my ($name, $first, $second) = /\A(\w+?)(?:32|64)?\((\w*)(?:, (\w+))?/;
         my $call = $name ne 'prctl' ? $name
             : $first eq 'PR_CAP_AMBIENT' ? $second : "$first" . ($first =~ /KEEPCAPS/ ? " $second" : '');
         push @short, $call if !@short || $short[-1] ne $call;

@@ -192,7 +192,7 @@ SKIP: {
 }
 SKIP: {
     skip "no entry: $needs_root", 1 if $needs_root;
-    my ($unknown) = grep { !defined getpwuid $_ } 3_000_000_000 .. 3_000_000_010;
+    my ($unknown) = grep { !defined getpwuid $_ } map { 3_000_000_000 + $_ } 0 .. 10;
     my ($said) = died(reuid => $unknown, regid => 1, clear_groups => 1, reset_env => 1);
     like($said, qr/reset_env: uid $unknown has no entry in the password database/, 'reset_env: of whom nothing is known');
 }

@@ -149,6 +149,8 @@ sub unpack_debian {
     # What the packages' scripts would have done.
     -e "$root/usr/bin/awk" or symlink 'mawk', "$root/usr/bin/awk" or die "$root/usr/bin/awk: $!\n";
     must_run($log, 'cp', "$root/usr/share/base-passwd/$_.master", "$root/etc/$_") for qw(passwd group);
+    write_file("$root/etc/shadow", "root:*:20000:0:99999:7:::\n");
+    chmod 0640, "$root/etc/shadow" or die "$root/etc/shadow: $!\n";
     make_path(map {"$root/$_"} qw(proc sys dev tmp root));
     chmod 01777, "$root/tmp" or die "$root/tmp: $!\n";
     remove_tree("$root.apt");
