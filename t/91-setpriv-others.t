@@ -247,4 +247,27 @@ for my $case ([ apparmor_profile => 'AppArmor', '/sys/module/apparmor/parameters
     }
 }
 
+# ---- what is no name of a file, nor of anybody ----
+
+{
+    open my $closed, '<', '/dev/null' or die "/dev/null: $!\n";
+    close $closed;
+    for my $case (
+        [ [ after_exec => [] ],          qr/\Asetpriv: after_exec ARRAY\(0x[0-9a-f]+\) is not a string / ],
+        [ [ after_exec => "\x{100}" ],   qr/\Asetpriv: after_exec "\\x\{100\}" has a character above 255 / ],
+        [ [ after_exec => "a\0b" ],      qr/\Asetpriv: after_exec "a\\0b" has a NUL in it / ],
+        [ [ after_exec => '' ],          qr/\Asetpriv: after_exec is empty / ],
+        [ [ after_exec => $closed ],     qr/\Asetpriv: after_exec: the handle is not that of an open file / ],
+        [ [ user => 'root', reuid => 0 ], qr/\Asetpriv: user and reuid contradict each other / ],
+    ) {
+        my ($options, $message) = @$case;
+        eval { setpriv(dry_run => 1, @$options) };
+        like($@, $message, "@$options[0]: " . $message =~ s/.*: |\\//gr);
+    }
+    my $filter = pack 'S C C L', 0x06, 0, 0, 0x7fff0000;
+    is(setpriv(dry_run => 1, no_new_privs => 1, seccomp_filter => $filter)->{seccomp_filter}, 1,
+        'dry_run: the instructions of a filter');
+    is(setpriv(dry_run => 1, ptracer => 'none')->{steps}[-1]{value}, 0, 'ptracer none is 0');
+}
+
 done_testing;
