@@ -7,6 +7,7 @@ no warnings 'portable';    # masks of 64 bits
 use File::Copy qw(copy);
 use File::Temp;
 use IO::Socket::INET;
+use List::Util qw(shuffle);
 use JSON::PP;
 use Linux::Prctl ();
 use POSIX ();
@@ -131,7 +132,7 @@ sub recipe($$$) {
 
 # A port below 1024 that nobody has.
 sub free_port {
-    for my $port (reverse 600 .. 1023) {
+    for my $port (shuffle 600 .. 1023) {    # others may run these tests at the same time
         my $socket = IO::Socket::INET->new(LocalPort => $port, Listen => 1, ReuseAddr => 1) or next;
         close $socket;    # before 5.24 it would live on until the caller's statement ends
         return $port;
