@@ -429,6 +429,12 @@ sub calls_of {
     return @made;
 }
 
+sub started_by {
+    my ($pid) = @_;
+    open my $in, '<', "/proc/$pid/task/$pid/children" or return;
+    return split ' ', <$in> // '';
+}
+
 # One operation behind one filter, in a child: what is wrong, or nothing. The truth comes
 # from outside, and was not filtered.
 sub behind_filters {
@@ -460,7 +466,7 @@ sub behind_filters {
     my ($how, $errno, $got, $error) = $said =~ /\A(\w+) (\d+) (\d+) (.*)/s;
     my $checks = !defined $how || !%now ? undef : $how eq 'done' ? $EFFECT{$name} : $how eq 'died' ? $DIED{$name} : undef;
     my $is_so  = $checks && $checks->(\%now, $path, $got);
-    kill KILL => $pid;
+    kill KILL => started_by($pid), $pid;    # a program behind a filter may not know how to end
     waitpid $pid, 0;
     return 'waits for ever' if !$ends;
     if (!defined $how) {
