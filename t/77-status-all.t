@@ -175,8 +175,9 @@ SKIP: {
     skip 'root, and a /proc with hidepid=1', 1 if $> || (in_namespaces(@alone, 'true'))[2];
     my $script = 'print join " ", map { "$_->[0] " . ($_->[1] == 1 || $_->[1] == 13 ? "hidden" : $_->[1]) } do { my @u;'
         . ' Linux::Prctl::Status->all(facts => ["pid"], unread => sub { push @u, [ @_, $! + 0 ] }); @u }';
-    my ($out, $err) = in_namespaces(@alone, qw(setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps -all),
-        $^X, (map {"-I$_"} grep { !ref } @INC), '-MLinux::Prctl::Status', '-e', $script);
+    my @nobody = qw(setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps -all);
+    skip 'uid 65534, and a /proc with hidepid=1', 1 if (in_namespaces(@alone, @nobody, 'true'))[2];
+    my ($out, $err) = in_namespaces(@alone, @nobody, $^X, (map {"-I$_"} grep { !ref } @INC), '-MLinux::Prctl::Status', '-e', $script);
     skip "this user cannot read the module: $err", 1 if $err =~ /Can't locate|Permission denied/;
     is($out, '1 hidden', 'unread: one that is hidden, and why');
 }
