@@ -284,6 +284,8 @@ SKIP: {
         sysread $memory, my ($bytes), 4;
         return unpack 'L', $bytes;
     };
+    # glibc 2.42 has a state of the thread there.
+    skip 'the C library keeps no number of a thread there', 2 if $thread_at->() < 10 && $$ >= 10;
     is($thread_at->(), $$, 'get_tid_address(): the number of this thread stands there');
     my ($is, $pid) = in_child { ($thread_at->(), $$) };
     is($is, $pid, 'get_tid_address(): in a child too');
