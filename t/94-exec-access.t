@@ -62,6 +62,7 @@ sub tried {
         become($process);
         my $said = eval { Linux::Prctl::Status->current->after_exec($path); 1 } ? 0 : $! + 0;
         pipe my $from, my $to or die "pipe: $!\n";    # which an exec closes
+        binmode $_ for $from, $to;    # whatever PERL_UNICODE says
         my $pid = fork // die "fork: $!\n";
         if (!$pid) {
             open STDOUT, '>', '/dev/null';

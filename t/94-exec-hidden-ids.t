@@ -67,6 +67,7 @@ sub happens {
 
 pipe my $from, my $to   or die "pipe: $!\n";
 pipe my $wait, my $go   or die "pipe: $!\n";
+binmode $_ for $from, $to, $wait, $go;    # whatever PERL_UNICODE says
 my $pid = fork // die "fork: $!\n";
 if (!$pid) {
     close $_ for $from, $go;
@@ -88,7 +89,7 @@ if (!$pid) {
 close $to;
 sysread $from, my $byte, 1;
 for my $map (qw(uid_map gid_map)) {
-    open my $out, '>', "/proc/$pid/$map" or die "$map: $!\n";
+    open my $out, '>:raw', "/proc/$pid/$map" or die "$map: $!\n";
     syswrite $out, "1000 1000 1\n" or die "$map: $!\n";
 }
 syswrite $go, 'x';
