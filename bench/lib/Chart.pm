@@ -76,7 +76,7 @@ sub _legend {
 # A group of bars for each row: [ title, [ row, { name => value } ], ... ] ...
 sub bars {
     my ($title, $names, @groups) = @_;
-    my ($left, $wide, $bar) = (270, 860, 11);
+    my ($left, $wide, $bar) = (330, 900, 11);
     my %number = map { $names->[$_] => $_ } 0 .. $#$names;
     my @values = map { values %{ $_->[1] } } map { @$_[ 1 .. $#$_ ] } @groups;
     my ($low, $high) = (min(0.5, @values), 1.05 * max(@values));
