@@ -9,6 +9,7 @@ use warnings;
 use Cwd qw(abs_path);
 use Exporter qw(import);
 use ExtUtils::Manifest qw(maniread);
+use Fcntl qw(LOCK_EX);
 use File::Basename qw(dirname);
 use File::Path qw(make_path remove_tree);
 use File::Temp;
@@ -134,6 +135,8 @@ my @needed = qw(
 sub unpack_debian {
     my ($root, $log, $release, $arch, @more) = @_;
     my $wanted = "@needed @more\n";
+    open my $lock, '>>', "$root.lock" or die "$root.lock: $!\n";    # other jobs want it, too
+    flock $lock, LOCK_EX or die "$root.lock: $!\n";
     return $root if -e "$root/.unpacked" && read_file("$root/.unpacked") eq $wanted;
     remove_tree($root);
     my @apt = private_apt("$root.apt", $log, $arch, $release);
@@ -163,14 +166,19 @@ sub unpack_debian {
 }
 
 # The words before a command that runs it in such a folder; what is mounted there ends
-# with it.
+# with it. Not by chroot: behind that the kernel allows no user namespace.
 sub inside {
     my ($root, @command) = @_;
     return ('unshare', '--mount', 'sh', '-euc', <<'END', 'sh', $root, @command);
 root=$1
 shift
+mount --rbind "$root" "$root"
 for folder in proc sys dev; do mount --rbind "/$folder" "$root/$folder"; done
-exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 "$@"
+mkdir -p "$root/.outside"
+cd "$root"
+pivot_root . .outside
+umount -l /.outside
+exec /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 "$@"
 END
 }
 
@@ -229,29 +237,62 @@ sub show_table {
 # Tests each of a list, with a log for each, and returns the exit status: 0 if nothing
 # failed. The code gets an item and the name of its log, and returns the item's names in
 # the table; then the log says how it went, and an exception says why it did not go.
+# With jobs, that many at the same time.
 sub prove_each {
     my (%how) = @_;
-    my (@table, $failed);
-    for my $item (@{ $how{items} }) {
-        my $name = ref $item ? $item->{name} : $item;
-        my $log  = "$cache/log/" . $name =~ tr{/:,}{---}r;
-        print "== $name\n";
-        unlink $log, "$log.console";
-        my @names = ($name, ('-') x (@{ $how{columns} } - 1));
-        my $went  = eval { @names = $how{test}->($item, $log); 1 };
-        chomp(my $why = $@);
-        my $result = results($log);
-        push @{ $result->{bad} }, $went ? 'no test ran to its end' : $why if !$went || !$result->{tests};
-        push @table, [ @names, @$result{qw(tests failed skipped)}, join '; ', @{ $result->{bad} } ];
-        next if !@{ $result->{bad} };
+    my @items = @{ $how{items} };
+    my (%running, @table, $failed);
+    for my $place (0 .. $#items) {
+        row_of(\%running, \@table) if keys %running >= ($how{jobs} // 1);
+        print '== ', name_of($items[$place]), "\n";
+        my ($pid, $from) = start_proof(\%how, $items[$place]);
+        $running{$pid} = [$place, $from];
+    }
+    row_of(\%running, \@table) while %running;
+    for my $place (0 .. $#items) {
+        my $bad = $table[$place][-1];
+        next if $bad eq '';
         $failed++;
         # The log goes with the temporary folder.
-        print $temporary ? read_file($log) : "$name: see $log\n";
+        my $log = log_of($items[$place]);
+        print $temporary ? read_file($log) : name_of($items[$place]) . ": see $log\n";
     }
     show_table([ @{ $how{columns} }, qw(tests failed skipped) ], @table);
     note_run($how{program}, sprintf '%d %s: %s', scalar @table, $how{program}, $failed ? "$failed failed" : 'all pass')
         if $how{full};
     return $failed ? 1 : 0;
+}
+
+sub name_of { my ($item) = @_; return ref $item ? $item->{name} : $item }
+sub log_of  { my ($item) = @_; return "$cache/log/" . name_of($item) =~ tr{/:,}{---}r }
+
+# A process that tests one, and says its row of the table in the end.
+sub start_proof {
+    my ($how, $item) = @_;
+    my $pid = open my $from, '-|' // die "fork: $!\n";
+    return ($pid, $from) if $pid;
+    $SIG{$_} = 'DEFAULT' for qw(HUP INT TERM);
+    my $log = log_of($item);
+    unlink $log, "$log.console";
+    my @names = (name_of($item), ('-') x (@{ $how->{columns} } - 1));
+    my $went  = eval { @names = $how->{test}->($item, $log); 1 };
+    chomp(my $why = $@);
+    my $result = results($log);
+    push @{ $result->{bad} }, $went ? 'no test ran to its end' : $why if !$went || !$result->{tests};
+    print join "\0", @names, @$result{qw(tests failed skipped)}, join '; ', @{ $result->{bad} };
+    STDOUT->flush;
+    POSIX::_exit(0);    # the folders and mounts are the parent's
+}
+
+# Waits for one of them.
+sub row_of {
+    my ($running, $table) = @_;
+    my $pid = waitpid -1, 0;
+    my ($place, $from) = @{ delete $running->{$pid} // return };
+    my @row = split /\0/, do { local $/; <$from> // '' }, -1;
+    $table->[$place] = @row ? \@row : ['?', "process $pid ended with status $?"];
+    close $from;
+    return;
 }
 
 # Writes the result of a full run into the program's own line of xt/README.
