@@ -192,10 +192,12 @@ sub call_hash {
     return ("$name, operation $which", $how[$which]);
 }
 
-my $file;
+# Made here, by the process that removes it: a child ends by _exit(2).
+my $file = File::Temp->new;
+print {$file} "#!/bin/sh\n";
+$file->flush;
 
 sub call_file {
-    $file //= do { my $new = File::Temp->new; print {$new} "#!/bin/sh\n"; $new };
     my $name = one(@FILE);
     my $code = Linux::Prctl::FileCaps->can($name) or return ("FileCaps->$name", sub { 1 });
     my @refs = (odds(0.6) ? \"$file" : value(), arguments(2));
