@@ -5,11 +5,12 @@ use warnings;
 
 use lib 't/lib';
 
-use Errno qw(EINVAL EPERM);
+use Errno qw(EINVAL EIO EPERM ESRCH);
 use Linux::Prctl qw(:all);
 use Linux::Prctl::Status;
 use POSIX ();
 use PrivsTest qw(run in_namespaces waiting);
+use Seccomp qw(filter no_filter no_listener supervised);
 use SystemCalls qw(sys);
 use Test::More;
 use TestChild qw(in_child proc_status);
@@ -67,8 +68,9 @@ my $is_root = (proc_status("/proc/$nothing->{pid}/status"))[0] && { proc_status(
 my @privileged = $CLASS->all(privileged => 1, facts => [qw(pid summary)]);
 is(!!of_pid($nothing->{pid}, @privileged), !!$is_root, 'privileged: none that has nothing');
 SKIP: {
-    skip 'this process has no capability', 5 if !@own;
+    skip 'this process has no capability', 6 if !@own;
     ok(of_pid($other->{pid}, @privileged), 'privileged: one that has some');
+    ok(of_pid($other->{pid}, $CLASS->all(with => $own[0])), 'with: one that has it permitted, and not effective');
     my $inherits = waiting(sub { cap_inheritable->replace($own[0]); cap_permitted->clear });
     ok(of_pid($inherits->{pid}, $CLASS->all(privileged => 1)), 'privileged: one that could inherit some');
     my $one = waiting(sub { cap_permitted->limit($own[0]) });
@@ -180,6 +182,33 @@ SKIP: {
     my ($out, $err) = in_namespaces(@alone, @nobody, $^X, (map {"-I$_"} grep { !ref } @INC), '-MLinux::Prctl::Status', '-e', $script);
     skip "this user cannot read the module: $err", 1 if $err =~ /Can't locate|Permission denied/;
     is($out, '1 hidden', 'unread: one that is hidden, and why');
+}
+
+# What a kernel may answer that the tests do not run on: by the numbers of x86_64.
+my ($read, $getdents64) = (0, 217);
+SKIP: {
+    skip no_filter(), 6 if length no_filter();
+    my $with = sub {
+        my @rules = @_;
+        return in_child {
+            my @unread;
+            filter(@rules);
+            my $lived = eval { $CLASS->all(facts => ['pid'], unread => sub { push @unread, "$_[0] " . ($! + 0) }); 1 };
+            return ($lived ? 'lived' : $@, @unread);
+        };
+    };
+    my ($how, @unread) = $with->([ $read => ESRCH, undef, undef, 65536 ]);
+    is($how, 'lived', 'they end while they are read: a list');
+    is_deeply(\@unread, [], 'and none is unread');
+    ($how, @unread) = $with->([ $read => EIO, undef, undef, 65536 ]);
+    is($how, 'lived', 'they cannot be read: a list');
+    ok((grep { $_ eq "$$ " . EIO } @unread), 'and this one is unread, with the reason');
+    like($with->([ $getdents64 => EPERM ]), qr/\Aall: Operation not permitted at /, '/proc cannot be listed: dies, and says why');
+    skip no_listener(), 1 if length no_listener();
+    my $calls = 0;
+    my (undef, $said) = supervised([$getdents64], sub { $calls++ ? { errno => EIO } : undef },
+        sub { eval { $CLASS->all(facts => ['pid']); 1 } ? 'lived' : $@ });
+    like($said, qr/\Aall: Input\/output error at /, 'it cannot be listed to its end: dies');
 }
 
 # ---- bad input ----
