@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/capability.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -21,131 +20,52 @@
 
 /* ---- prctl(2) ---- */
 
-long lp_no_answer(void)
+long lp_ask_again(union lp_out *out, int option, unsigned long arg2, unsigned long arg3,
+                  unsigned long arg4, unsigned long arg5)
 {
-    errno = LP_NO_ANSWER;
-    return -1;
-}
+    long result = lp_ask_over(~LP_PATTERN, out, option, arg2, arg3, arg4, arg5);
 
-long lp_change(int option, unsigned long arg2, unsigned long arg3, unsigned long arg4,
-               unsigned long arg5)
-{
-    return lp_done(lp_prctl(option, arg2, arg3, arg4, arg5));
-}
-
-static struct lp_answer answer(long result, uint64_t value)
-{
-    return (struct lp_answer){.failed = result == -1, .value = value};
-}
-
-struct lp_answer lp_ask(int option, unsigned long arg2, unsigned long arg3)
-{
-    long result = lp_prctl(option, arg2, arg3, 0, 0);
-
-    return answer(result, (unsigned long)result);
-}
-
-int lp_ask_bit_of(int option, unsigned long arg2, unsigned long arg3)
-{
-    long result = lp_prctl(option, arg2, arg3, 0, 0);
-
-    return (int)(result == 0 || result == 1 || result == -1 ? result : lp_no_answer());
-}
-
-/* A buffer for whatever size of number a kernel writes through a pointer. */
-union out {
-    uint64_t u64;
-    unsigned long word;
-    unsigned int integer;
-    uint32_t half[2];
-};
-
-#define POINTER(variable) ((unsigned long)&(variable))
-#define UNTOUCHED 0x5aa5c33cU
-
-/* A question whose answer comes through a pointer to out, which holds a pattern before. */
-static long ask_over(unsigned int pattern, union out *out, int option, unsigned long arg2,
-                     unsigned long arg3, unsigned long arg4, unsigned long arg5)
-{
-    *out = (union out){.u64 = 0};
-    out->integer = pattern;
-    return lp_done(lp_prctl(option, arg2, arg3, arg4, arg5));
-}
-
-static bool untouched(unsigned int pattern, const union out *out)
-{
-    union out before = {.u64 = 0};
-
-    before.integer = pattern;
-    return out->u64 == before.u64;
-}
-
-/* The pattern is hardly an answer, to see whether there was one; and if it was one, the pattern
- * is something else the next time. */
-static long ask_into(union out *out, int option, unsigned long arg2, unsigned long arg3,
-                     unsigned long arg4, unsigned long arg5)
-{
-    long result = ask_over(UNTOUCHED, out, option, arg2, arg3, arg4, arg5);
-
-    if (result != 0 || !untouched(UNTOUCHED, out))
-        return result;
-    result = ask_over(~UNTOUCHED, out, option, arg2, arg3, arg4, arg5);
-    if (result != 0 || !untouched(~UNTOUCHED, out))
+    if (result != 0 || !lp_untouched(~LP_PATTERN, out))
         return result;
     return lp_no_answer();
 }
 
-struct lp_answer lp_ask_int(int option)
-{
-    union out out;
-    long result = ask_into(&out, option, POINTER(out), 0, 0, 0);
-
-    return answer(result, out.integer);
-}
+#define POINTER(variable) ((unsigned long)&(variable))
 
 struct lp_answer lp_ask_long(int option)
 {
-    union out out;
-    long result = ask_into(&out, option, POINTER(out), 0, 0, 0);
+    union lp_out out;
+    long result = lp_ask_into(&out, option, POINTER(out), 0, 0, 0);
 
-    return answer(result, out.word);
+    return lp_told(result, out.word);
 }
 
 struct lp_answer lp_get_cfi(unsigned long kind)
 {
-    union out out;
-    long result = ask_into(&out, PR_GET_CFI, kind, POINTER(out), 0, 0);
+    union lp_out out;
+    long result = lp_ask_into(&out, PR_GET_CFI, kind, POINTER(out), 0, 0);
 
-    return answer(result, out.word);
+    return lp_told(result, out.word);
 }
 
 /* A 64-bit kernel writes eight bytes to a 32-bit process too, where the address
  * is in the half that is not zero. */
 struct lp_answer lp_get_tid_address(void)
 {
-    union out out;
-    long result = ask_into(&out, PR_GET_TID_ADDRESS, POINTER(out), 0, 0, 0);
+    union lp_out out;
+    long result = lp_ask_into(&out, PR_GET_TID_ADDRESS, POINTER(out), 0, 0, 0);
 
     if (sizeof(long) == 8)
-        return answer(result, out.u64);
-    return answer(result, out.half[0] ? out.half[0] : out.half[1]);
+        return lp_told(result, out.u64);
+    return lp_told(result, out.half[0] ? out.half[0] : out.half[1]);
 }
 
 struct lp_answer lp_sched_core_get(unsigned long pid)
 {
-    union out out;
-    long result = ask_into(&out, PR_SCHED_CORE, LP_SCHED_CORE_GET, pid, 0, POINTER(out));
+    union lp_out out;
+    long result = lp_ask_into(&out, PR_SCHED_CORE, LP_SCHED_CORE_GET, pid, 0, POINTER(out));
 
-    return answer(result, out.u64);
-}
-
-int lp_get_name(char name[LP_NAME_BYTES])
-{
-    long result;
-
-    name[LP_NAME_BYTES - 1] = 1; /* the kernel ends a name with a NUL, here at the latest */
-    result = lp_done(lp_prctl(PR_GET_NAME, (unsigned long)name, 0, 0, 0));
-    return (int)(result == 0 && name[LP_NAME_BYTES - 1] ? lp_no_answer() : result);
+    return lp_told(result, out.u64);
 }
 
 long lp_get_auxv(unsigned long auxv[LP_AUXV_WORDS])
@@ -335,13 +255,13 @@ struct lp_answer lp_get_timerslack(void)
     int error = errno;
 
     if (result != -1)
-        return answer(result, (unsigned long)result);
+        return lp_told(result, (unsigned long)result);
     if (is_slack(-(unsigned long)error)) {
         errno = saved;
-        return answer(0, -(unsigned long)error);
+        return lp_told(0, -(unsigned long)error);
     }
     errno = error;
-    return answer(-1, 0);
+    return lp_told(-1, 0);
 }
 
 /* The kernel looks at the policy after it has changed the state: ask first. */
@@ -392,7 +312,7 @@ struct lp_answer lp_getppid(void)
         parent = -1;
     } else if (parent != -1)
         errno = saved;
-    return answer(parent, (unsigned long)parent);
+    return lp_told(parent, (unsigned long)parent);
 }
 
 /* ---- ids ---- */
@@ -460,28 +380,7 @@ int lp_setgroups(size_t count, const gid_t *ids)
     return (int)syscall(ID_CALL(setgroups), count, ids);
 }
 
-/* ---- capget(2), capset(2) ---- */
-
-int lp_capget_of(pid_t pid, struct lp_caps *caps)
-{
-    struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, pid};
-    /* More effective than permitted, which no kernel answers. */
-    struct __user_cap_data_struct data[2] = {{1, 0, 0}, {1, 0, 0}};
-
-    if (lp_done(capget(&head, data)) != 0)
-        return -1;
-    if ((data[0].effective & ~data[0].permitted) | (data[1].effective & ~data[1].permitted))
-        return (int)lp_no_answer();
-    caps->set[LP_EFFECTIVE] = (uint64_t)data[1].effective << 32 | data[0].effective;
-    caps->set[LP_PERMITTED] = (uint64_t)data[1].permitted << 32 | data[0].permitted;
-    caps->set[LP_INHERITABLE] = (uint64_t)data[1].inheritable << 32 | data[0].inheritable;
-    return 0;
-}
-
-int lp_capget(struct lp_caps *caps)
-{
-    return lp_capget_of(0, caps);
-}
+/* ---- what another process may do ---- */
 
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
@@ -521,17 +420,4 @@ bool lp_surely_has_nothing(pid_t pid)
     return lp_capget_of(pid, &caps) == 0
            && !(caps.set[LP_EFFECTIVE] | caps.set[LP_PERMITTED] | caps.set[LP_INHERITABLE])
            && surely_not_root(pid);
-}
-
-int lp_capset(const struct lp_caps *caps)
-{
-    struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
-    struct __user_cap_data_struct data[2];
-
-    for (int half = 0; half < 2; half++) {
-        data[half].effective = (uint32_t)(caps->set[LP_EFFECTIVE] >> 32 * half);
-        data[half].permitted = (uint32_t)(caps->set[LP_PERMITTED] >> 32 * half);
-        data[half].inheritable = (uint32_t)(caps->set[LP_INHERITABLE] >> 32 * half);
-    }
-    return (int)lp_done(capset(&head, data));
 }

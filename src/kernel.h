@@ -4,6 +4,7 @@
 #define LP_KERNEL_H
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,15 +14,17 @@
 #include <unistd.h>
 
 #include "caps.h"
+#include "numbers.h"
+#include "system_call.h"
 
 #pragma GCC visibility push(hidden)
 
-/* The system call itself: glibc's prctl() returns an int, and takes what it was not given from
- * wherever a register was left. Here, because it is what most functions come down to. */
-static inline long lp_prctl(int option, unsigned long arg2, unsigned long arg3,
-                            unsigned long arg4, unsigned long arg5)
+/* prctl(2) itself: glibc's prctl() returns an int, and takes what it was not given from wherever
+ * a register was left. */
+LP_INLINE long lp_prctl(int option, unsigned long arg2, unsigned long arg3, unsigned long arg4,
+                        unsigned long arg5)
 {
-    return syscall(SYS_prctl, (unsigned long)option, arg2, arg3, arg4, arg5);
+    return lp_system_call(SYS_prctl, (unsigned long)option, arg2, arg3, arg4, arg5);
 }
 
 /* The errno for an answer that no kernel gives, as what a seccomp filter traps or fakes:
@@ -29,19 +32,41 @@ static inline long lp_prctl(int option, unsigned long arg2, unsigned long arg3,
 #define LP_NO_ANSWER EPROTO
 
 /* -1, with that. */
-long lp_no_answer(void);
+LP_INLINE long lp_no_answer(void)
+{
+    errno = LP_NO_ANSWER;
+    return -1;
+}
+
 /* What a change returned, if it is 0 or -1; or else -1, with that. */
-static inline long lp_done(long result)
+LP_INLINE long lp_done(long result)
 {
     return result == 0 || result == -1 ? result : lp_no_answer();
 }
-long lp_change(int option, unsigned long arg2, unsigned long arg3, unsigned long arg4,
-               unsigned long arg5);
+
+LP_INLINE long lp_change(int option, unsigned long arg2, unsigned long arg3, unsigned long arg4,
+                         unsigned long arg5)
+{
+    return lp_done(lp_prctl(option, arg2, arg3, arg4, arg5));
+}
+
 /* A question about a bit: 0, 1 or -1. */
-int lp_ask_bit_of(int option, unsigned long arg2, unsigned long arg3);
+LP_INLINE int lp_ask_bit_of(int option, unsigned long arg2, unsigned long arg3)
+{
+    long result = lp_prctl(option, arg2, arg3, 0, 0);
+
+    return (int)(result == 0 || result == 1 || result == -1 ? result : lp_no_answer());
+}
 
 #define LP_NAME_BYTES 16
-int lp_get_name(char name[LP_NAME_BYTES]);
+LP_INLINE int lp_get_name(char name[LP_NAME_BYTES])
+{
+    long result;
+
+    name[LP_NAME_BYTES - 1] = 1; /* the kernel ends a name with a NUL, here at the latest */
+    result = lp_change(PR_GET_NAME, (unsigned long)name, 0, 0, 0);
+    return (int)(result == 0 && name[LP_NAME_BYTES - 1] ? lp_no_answer() : result);
+}
 
 /* The answer to a question: a value, or failed and errno. */
 struct lp_answer {
@@ -49,10 +74,70 @@ struct lp_answer {
     uint64_t value;
 };
 
+LP_INLINE struct lp_answer lp_told(long result, uint64_t value)
+{
+    return (struct lp_answer){.failed = result == -1, .value = value};
+}
+
 /* The three ways in which prctl(2) answers: as its return value, in an int, in
  * an unsigned long. */
-struct lp_answer lp_ask(int option, unsigned long arg2, unsigned long arg3);
-struct lp_answer lp_ask_int(int option);
+LP_INLINE struct lp_answer lp_ask(int option, unsigned long arg2, unsigned long arg3)
+{
+    long result = lp_prctl(option, arg2, arg3, 0, 0);
+
+    return lp_told(result, (unsigned long)result);
+}
+
+/* A buffer for whatever size of number a kernel writes through a pointer. */
+union lp_out {
+    uint64_t u64;
+    unsigned long word;
+    unsigned int integer;
+    uint32_t half[2];
+};
+
+#define LP_PATTERN 0x5aa5c33cU
+
+/* A question whose answer comes through a pointer to out, which holds a pattern before. */
+LP_INLINE long lp_ask_over(unsigned int pattern, union lp_out *out, int option,
+                           unsigned long arg2, unsigned long arg3, unsigned long arg4,
+                           unsigned long arg5)
+{
+    *out = (union lp_out){.u64 = 0};
+    out->integer = pattern;
+    return lp_change(option, arg2, arg3, arg4, arg5);
+}
+
+LP_INLINE bool lp_untouched(unsigned int pattern, const union lp_out *out)
+{
+    union lp_out before = {.u64 = 0};
+
+    before.integer = pattern;
+    return out->u64 == before.u64;
+}
+
+/* The pattern is hardly an answer, to see whether there was one; and if it was one, the pattern
+ * is something else the next time. */
+long lp_ask_again(union lp_out *out, int option, unsigned long arg2, unsigned long arg3,
+                  unsigned long arg4, unsigned long arg5);
+LP_INLINE long lp_ask_into(union lp_out *out, int option, unsigned long arg2, unsigned long arg3,
+                           unsigned long arg4, unsigned long arg5)
+{
+    long result = lp_ask_over(LP_PATTERN, out, option, arg2, arg3, arg4, arg5);
+
+    if (result != 0 || !lp_untouched(LP_PATTERN, out))
+        return result;
+    return lp_ask_again(out, option, arg2, arg3, arg4, arg5);
+}
+
+LP_INLINE struct lp_answer lp_ask_int(int option)
+{
+    union lp_out out;
+    long result = lp_ask_into(&out, option, (unsigned long)&out, 0, 0, 0);
+
+    return lp_told(result, out.integer);
+}
+
 struct lp_answer lp_ask_long(int option);
 struct lp_answer lp_get_cfi(unsigned long kind);
 struct lp_answer lp_get_tid_address(void);
@@ -114,10 +199,40 @@ gid_t lp_getfsgid(void);
 
 /* ---- capabilities ---- */
 
-int lp_capget(struct lp_caps *caps);
 /* Those of another process or thread; 0 is the caller. */
-int lp_capget_of(pid_t pid, struct lp_caps *caps);
-int lp_capset(const struct lp_caps *caps);
+LP_INLINE int lp_capget_of(pid_t pid, struct lp_caps *caps)
+{
+    struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, pid};
+    /* More effective than permitted, which no kernel answers. */
+    struct __user_cap_data_struct data[2] = {{1, 0, 0}, {1, 0, 0}};
+
+    if (lp_done(lp_system_call(SYS_capget, (unsigned long)&head, (unsigned long)data, 0, 0, 0)) != 0)
+        return -1;
+    if ((data[0].effective & ~data[0].permitted) | (data[1].effective & ~data[1].permitted))
+        return (int)lp_no_answer();
+    caps->set[LP_EFFECTIVE] = (uint64_t)data[1].effective << 32 | data[0].effective;
+    caps->set[LP_PERMITTED] = (uint64_t)data[1].permitted << 32 | data[0].permitted;
+    caps->set[LP_INHERITABLE] = (uint64_t)data[1].inheritable << 32 | data[0].inheritable;
+    return 0;
+}
+
+LP_INLINE int lp_capget(struct lp_caps *caps)
+{
+    return lp_capget_of(0, caps);
+}
+
+LP_INLINE int lp_capset(const struct lp_caps *caps)
+{
+    struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct data[2];
+
+    for (int half = 0; half < 2; half++) {
+        data[half].effective = (uint32_t)(caps->set[LP_EFFECTIVE] >> 32 * half);
+        data[half].permitted = (uint32_t)(caps->set[LP_PERMITTED] >> 32 * half);
+        data[half].inheritable = (uint32_t)(caps->set[LP_INHERITABLE] >> 32 * half);
+    }
+    return (int)lp_done(lp_system_call(SYS_capset, (unsigned long)&head, (unsigned long)data, 0, 0, 0));
+}
 
 /* Does the process surely have neither a capability nor uid 0 in any slot? Two system calls
  * and a descriptor, which take a tenth of a status file's time; no, where they cannot tell:

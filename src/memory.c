@@ -225,18 +225,6 @@ void lp_forget_caps(void)
 
 /* ---- calls that are remembered ---- */
 
-long lp_call(int option, unsigned long arg2, unsigned long arg3,
-             unsigned long arg4, unsigned long arg5)
-{
-    long result = lp_prctl(option, arg2, arg3, arg4, arg5);
-
-    if (option == PR_SET_SECCOMP)
-        lp_forget_caps();
-    else if (option == PR_SET_PTRACER && result == 0)
-        lp_note_ptracer((long)arg2);
-    return result;
-}
-
 long lp_set_seccomp(unsigned long mode, const void *program, size_t instructions)
 {
     struct sock_fprog filter = {

@@ -9,14 +9,23 @@
 
 #pragma GCC visibility push(hidden)
 
-/* prctl(2), and what has to be remembered of it. */
-long lp_call(int option, unsigned long arg2, unsigned long arg3,
-             unsigned long arg4, unsigned long arg5);
-
 /* Another filter may answer from now on. */
 void lp_forget_caps(void);
 /* What a bare call has set: whom get_ptracer is to tell of. */
 void lp_note_ptracer(long tracer);
+
+/* prctl(2), and what has to be remembered of it. */
+LP_INLINE long lp_call(int option, unsigned long arg2, unsigned long arg3, unsigned long arg4,
+                       unsigned long arg5)
+{
+    long result = lp_prctl(option, arg2, arg3, arg4, arg5);
+
+    if (option == PR_SET_SECCOMP)
+        lp_forget_caps();
+    else if (option == PR_SET_PTRACER && result == 0)
+        lp_note_ptracer((long)arg2);
+    return result;
+}
 
 long lp_set_seccomp(unsigned long mode, const void *program, size_t instructions);
 /* The process that lp_call was last told of, or the parent. */

@@ -7,36 +7,6 @@
 
 /* ---- reading ---- */
 
-static int ambient(int what, unsigned cap)
-{
-    return (int)lp_change(PR_CAP_AMBIENT, (unsigned long)what, cap, 0, 0);
-}
-
-int lp_bit(enum lp_set set, unsigned bit)
-{
-    struct lp_caps caps;
-    long bits;
-
-    switch (set) {
-    case LP_AMBIENT:
-        return lp_ask_bit_of(PR_CAP_AMBIENT, LP_PR_CAP_AMBIENT_IS_SET, bit);
-    case LP_BOUNDING:
-        return lp_ask_bit_of(PR_CAPBSET_READ, bit, 0);
-    case LP_SECURE:
-        bits = lp_prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
-        return bits == -1 ? -1 : (int)(bits >> bit & 1);
-    default:
-        if (lp_capget(&caps) != 0)
-            return -1;
-        if (caps.set[set] & LP_BIT(bit))
-            return 1;
-        if (lp_knows(bit))
-            return 0;
-        errno = EINVAL;
-        return -1;
-    }
-}
-
 struct lp_answer lp_ask_bit(enum lp_set set, unsigned bit)
 {
     int raised = lp_bit(set, bit);
@@ -45,7 +15,7 @@ struct lp_answer lp_ask_bit(enum lp_set set, unsigned bit)
 }
 
 /* Ambient and bounding, which the kernel tells one by one. */
-static int read_each(enum lp_set set, uint64_t *mask)
+int lp_read_each(enum lp_set set, uint64_t *mask)
 {
     int saved = errno;
 
@@ -63,27 +33,6 @@ static int read_each(enum lp_set set, uint64_t *mask)
             *mask |= LP_BIT(cap);
     }
     return 0;
-}
-
-int lp_read(enum lp_set set, uint64_t *mask)
-{
-    struct lp_caps caps;
-    long bits;
-
-    switch (set) {
-    case LP_AMBIENT:
-    case LP_BOUNDING:
-        return read_each(set, mask);
-    case LP_SECURE:
-        bits = lp_prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
-        *mask = (uint64_t)bits;
-        return bits == -1 ? -1 : 0;
-    default:
-        if (lp_capget(&caps) != 0)
-            return -1;
-        *mask = caps.set[set];
-        return 0;
-    }
 }
 
 int lp_read_sets(struct lp_creds *creds)
@@ -170,6 +119,11 @@ static int write_securebits(const struct lp_write *write)
         return 0;
     /* Without setpcap the kernel refuses even what changes nothing. */
     return errno == EPERM && wanted == (unsigned long)now ? 0 : -1;
+}
+
+static int ambient(int what, unsigned cap)
+{
+    return (int)lp_change(PR_CAP_AMBIENT, (unsigned long)what, cap, 0, 0);
 }
 
 /* Each capability of a mask once, in the kernel's order, as far as it has them. */

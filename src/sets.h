@@ -7,6 +7,7 @@
 
 #include "caps.h"
 #include "kernel.h"
+#include "memory.h"
 
 #pragma GCC visibility push(hidden)
 
@@ -24,10 +25,57 @@ struct lp_write {
 };
 
 /* One capability or securebit: 0 or 1; -1 and EINVAL if the kernel lacks it. */
-int lp_bit(enum lp_set set, unsigned bit);
+LP_INLINE int lp_bit(enum lp_set set, unsigned bit)
+{
+    struct lp_caps caps;
+    long bits;
+
+    switch (set) {
+    case LP_AMBIENT:
+        return lp_ask_bit_of(PR_CAP_AMBIENT, LP_PR_CAP_AMBIENT_IS_SET, bit);
+    case LP_BOUNDING:
+        return lp_ask_bit_of(PR_CAPBSET_READ, bit, 0);
+    case LP_SECURE:
+        bits = lp_prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
+        return bits == -1 ? -1 : (int)(bits >> bit & 1);
+    default:
+        if (lp_capget(&caps) != 0)
+            return -1;
+        if (caps.set[set] & LP_BIT(bit))
+            return 1;
+        if (lp_knows(bit))
+            return 0;
+        errno = EINVAL;
+        return -1;
+    }
+}
+
 struct lp_answer lp_ask_bit(enum lp_set set, unsigned bit);
-/* All of them. */
-int lp_read(enum lp_set set, uint64_t *mask);
+
+/* Ambient and bounding, which the kernel tells one by one. */
+int lp_read_each(enum lp_set set, uint64_t *mask);
+/* All of a set. */
+LP_INLINE int lp_read(enum lp_set set, uint64_t *mask)
+{
+    struct lp_caps caps;
+    long bits;
+
+    switch (set) {
+    case LP_AMBIENT:
+    case LP_BOUNDING:
+        return lp_read_each(set, mask);
+    case LP_SECURE:
+        bits = lp_prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
+        *mask = (uint64_t)bits;
+        return bits == -1 ? -1 : 0;
+    default:
+        if (lp_capget(&caps) != 0)
+            return -1;
+        *mask = caps.set[set];
+        return 0;
+    }
+}
+
 int lp_write(const struct lp_write *write);
 /* Those of a mask that this kernel does not know. */
 uint64_t lp_unknown_caps(uint64_t mask);

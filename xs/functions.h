@@ -223,16 +223,17 @@ static void S_take_words(pTHX_ CV *cv, const struct function *function, I32 ax, 
     }
 }
 
-/* ---- the body ---- */
+/* ---- the bodies ---- */
 
 static struct lp_answer bit_answer(int bit)
 {
     return (struct lp_answer){.failed = bit == -1, .value = bit == 1};
 }
 
-static struct lp_answer answer_of(const struct function *function, const unsigned long *word)
+LP_INLINE struct lp_answer answer_of(const struct function *function, enum body body,
+                                     const unsigned long *word)
 {
-    switch (function->body) {
+    switch (body) {
     case BODY_BIT:
         return bit_answer(lp_ask_bit_of(function->option, word[0], word[1]));
     case BODY_INT:
@@ -246,116 +247,131 @@ static struct lp_answer answer_of(const struct function *function, const unsigne
     }
 }
 
-static long status_of(const struct function *function, const unsigned long *word)
+LP_INLINE long status_of(const struct function *function, enum body body,
+                         const unsigned long *word)
 {
-    if (function->call)
+    if (body == BODY_CALL || body == BODY_RAW)
         return function->call(word);
-    if (function->body == BODY_LENGTH)
+    if (body == BODY_LENGTH)
         return lp_call(function->option, word[0], word[1], word[2], word[3]);
     return lp_done(lp_call(function->option, word[0], word[1], word[2], word[3]));
 }
 
-/* The whole stack of an XSUB becomes its answer, in the operator's own scalar. */
-#define RETURN_STATUS(status)                                                       \
-    STMT_START {                                                                    \
-        dXSTARG;                                                                    \
-        XSprePUSH;                                                                  \
-        PUSHi((IV)(status));                                                        \
-        XSRETURN(1);                                                                \
-    } STMT_END
+/* Most functions are given nothing, or one argument which is all that prctl(2) takes. */
+enum taking { TAKES_NONE, TAKES_ONE, TAKES_ANY, TAKINGS };
 
-static void S_set_function(pTHX_ CV *cv)
+static enum taking taking_of(const struct word *word)
+{
+    if (word[0].kind == W_NONE)
+        return TAKES_NONE;
+    return word[0].name && !word[0].optional && word[1].kind == W_NONE ? TAKES_ONE : TAKES_ANY;
+}
+
+#define take(cv, function, taking, ax, count, words)                              \
+    S_take(aTHX_ cv, function, taking, ax, count, words)
+LP_INLINE void S_take(pTHX_ CV *cv, const struct function *function, enum taking taking, I32 ax,
+                      I32 count, unsigned long *words)
+{
+    if (taking == TAKES_ANY) {
+        take_words(cv, function, ax, count, words);
+        return;
+    }
+    if (count != (taking == TAKES_ONE))
+        usage(cv, function);
+    if (taking == TAKES_ONE)
+        words[0] = word_arg(cv, &function->word[0], ARGUMENT(ax, 0));
+}
+
+/* The whole stack of an XSUB becomes its answer, in the operator's own scalar. */
+LP_INLINE void S_set(pTHX_ CV *cv, enum body body, enum taking taking)
 {
     dXSARGS;
     const struct function *function = (const struct function *)XSANY.any_ptr;
     unsigned long word[WORDS] = {0};
     long status;
 
-    take_words(cv, function, ax, items, word);
+    take(cv, function, taking, ax, items, word);
     if (function->credential)
         CREDENTIAL(call_text_at(cv, ax, items));
-    status = status_of(function, word);
+    status = status_of(function, body, word);
     if (status == -1)
         refused_call(cv, ax, items, NULL);
     XSprePUSH;
     EXTEND(SP, 1);
-    RETURN_STATUS(status);
+    {
+        dXSTARG;
+
+        PUSHi((IV)status);
+    }
+    XSRETURN(1);
 }
 
-/* Most of them by a shorter way: what they are given is one argument, for prctl(2). */
-static bool sets_by_one(const struct function *function)
-{
-    const struct word *word = function->word;
-
-    return function->body == BODY_STATUS && !function->credential && word[0].name
-           && !word[0].optional && word[1].kind == W_NONE;
-}
-
-static void S_set_by_one(pTHX_ CV *cv)
-{
-    dXSARGS;
-    const struct function *function = (const struct function *)XSANY.any_ptr;
-    long status;
-
-    if (items != 1)
-        usage(cv, function);
-    status = lp_done(lp_call(function->option, word_arg(cv, &function->word[0], ST(0)), 0, 0, 0));
-    if (status == -1)
-        refused_call(cv, ax, items, NULL);
-    RETURN_STATUS(status);
-}
-
-#define RETURN_ANSWER(answer)                                                       \
-    STMT_START {                                                                    \
-        XSprePUSH;                                                                  \
-        EXTEND(SP, 1);                                                              \
-        if ((answer).failed) {                                                      \
-            PUSHs(&PL_sv_undef);                                                    \
-        } else {                                                                    \
-            dXSTARG;                                                                \
-            if ((answer).value > UV_MAX) /* a cookie may be wider than perl's numbers */ \
-                PUSHn((NV)(answer).value);                                          \
-            else                                                                    \
-                PUSHu((UV)(answer).value);                                          \
-        }                                                                           \
-        XSRETURN(1);                                                                \
-    } STMT_END
-
-static void S_get_function(pTHX_ CV *cv)
+LP_INLINE void S_get(pTHX_ CV *cv, enum body body, enum taking taking)
 {
     dXSARGS;
     const struct function *function = (const struct function *)XSANY.any_ptr;
     unsigned long word[WORDS] = {0};
     struct lp_answer answer;
 
-    take_words(cv, function, ax, items, word);
-    answer = answer_of(function, word);
+    take(cv, function, taking, ax, items, word);
+    answer = answer_of(function, body, word);
     if (answer.failed)
         refused_call(cv, ax, items, NULL);
-    RETURN_ANSWER(answer);
+    XSprePUSH;
+    EXTEND(SP, 1);
+    if (answer.failed) {
+        PUSHs(&PL_sv_undef);
+    } else {
+        dXSTARG;
+
+        if (answer.value > UV_MAX) /* a cookie may be wider than perl's numbers */
+            PUSHn((NV)answer.value);
+        else
+            PUSHu((UV)answer.value);
+    }
+    XSRETURN(1);
 }
 
-/* Most of them: there is nothing to take. */
-static void S_get_by_none(pTHX_ CV *cv)
-{
-    static const unsigned long none[WORDS];
-    dXSARGS;
-    const struct function *function = (const struct function *)XSANY.any_ptr;
-    struct lp_answer answer;
+/* What most functions are: an XSUB of one piece, from perl to the kernel and back. */
+#define ONE_PIECE(_)                                                                \
+    _(get, VALUE, NONE)                                                             \
+    _(get, BIT, NONE)                                                               \
+    _(get, BIT, ONE)                                                                \
+    _(get, INT, NONE)                                                               \
+    _(set, STATUS, ONE)
 
-    if (items)
-        usage(cv, function);
-    answer = answer_of(function, none);
-    if (answer.failed)
-        refused_call(cv, ax, items, NULL);
-    RETURN_ANSWER(answer);
+#define DEFINE(way, body, taking)                                                   \
+    static void way##_##body##_##taking(pTHX_ CV *cv)                               \
+    {                                                                               \
+        S_##way(aTHX_ cv, BODY_##body, TAKES_##taking);                             \
+    }
+ONE_PIECE(DEFINE)
+#undef DEFINE
+
+static void get_function(pTHX_ CV *cv)
+{
+    const struct function *function = (const struct function *)XSANY.any_ptr;
+
+    S_get(aTHX_ cv, function->body, TAKES_ANY);
+}
+
+static void set_function(pTHX_ CV *cv)
+{
+    const struct function *function = (const struct function *)XSANY.any_ptr;
+
+    S_set(aTHX_ cv, function->body, TAKES_ANY);
 }
 
 static XSUBADDR_t body_of(const struct function *function)
 {
-    if (function->body < BODY_STATUS)
-        return function->word[0].kind == W_NONE ? S_get_by_none : S_get_function;
-    return sets_by_one(function) ? S_set_by_one : S_set_function;
+    const enum taking taking = taking_of(function->word);
+
+#define CHOOSE(way, named, takes)                                                   \
+    if (function->body == BODY_##named && taking == TAKES_##takes)                  \
+        return way##_##named##_##takes;
+    ONE_PIECE(CHOOSE)
+#undef CHOOSE
+    return function->body < BODY_STATUS ? get_function : set_function;
 }
 
 /* All of them into the package. */
