@@ -107,7 +107,10 @@ SKIP: {
 # ---- what is no key ----
 
 { package Loud; use overload '""' => sub { ${ $_[0] } }, fallback => 1; }
+my $text = '05';
+my $used_as_number = $text + 1;    # which leaves the number in it too
 my @bad_caps = (
+    [ $text,       '05' ],
     [ 'bogus',     'bogus' ],
     [ '',          '' ],
     [ undef,       '(undef|)' ],

@@ -120,6 +120,8 @@ static int S_bit_number(pTHX_ enum lp_set set, SV *sv)
 
     if (!SvOK(sv) || (SvROK(sv) && !SvAMAGIC(sv)))
         return -1;
+    if (SvIOK(sv) && is_number(sv)) /* a name of a capability as good as its digits */
+        return set != LP_SECURE && (UV)SvIVX(sv) < LP_CAPS ? (int)SvIVX(sv) : -1;
     text = text_of(sv, &length);
     return set == LP_SECURE ? lp_securebit_number(text, length) : lp_cap_number(text, length);
 }
