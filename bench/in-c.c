@@ -375,6 +375,7 @@ static const struct row {
     {"effective: limit, again", limit_effective, 0, 0},
     {"bounding: read", read_bounding, 0, 0},
     {"bounding: capbset_read", read_bounding, 0, 0},
+    {"bounding: capbset_read of a number", read_bounding, 0, 0},
     {"bounding: has", read_bounding, 0, 0},
     {"bounding: limit to three, in a child", limit_bounding, 1, 0},
     {"bounding: limit, again", limit_bounding_again, 0, limit_bounding},
