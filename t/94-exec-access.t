@@ -67,8 +67,7 @@ sub tried {
         if (!$pid) {
             open STDOUT, '>', '/dev/null';
             no warnings 'exec';
-            exec {$path} 'helper';
-            syswrite $to, $! + 0;
+            exec {$path} 'helper' or syswrite $to, $! + 0;
             POSIX::_exit(0);
         }
         close $to;
