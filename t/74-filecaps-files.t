@@ -385,7 +385,7 @@ END
 
 SKIP: {
     skip "capabilities cannot be set here: $why_not", 1 if !$can_set;
-    skip 'no setcap or getcap', 1 if grep { system("which $_ >/dev/null 2>&1") } qw(setcap getcap);
+    skip 'no setcap or getcap', 1 if grep { system("command -v $_ >/dev/null 2>&1") } qw(setcap getcap);
     my @texts = ('cap_net_bind_service=ep', 'cap_chown,cap_kill=ei', 'cap_chown=p', 'cap_kill=i', '=ep',
         '=p', 'cap_chown=ep cap_kill=ei', 'cap_bpf,cap_chown=eip', 'cap_chown=eip cap_kill=ep');
     for my $text (@texts) {

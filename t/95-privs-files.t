@@ -78,7 +78,7 @@ SKIP: {
     is_deeply(rows((privs('files', "$dir/a/one", "$dir/a/none"))[0]), { "$dir/a/one" => 'net_raw' }, 'files FILE');
 
   SKIP: {
-        skip 'no getcap', 1 if system('which getcap >/dev/null 2>&1') != 0;
+        skip 'no getcap', 1 if system('command -v getcap >/dev/null 2>&1') != 0;
         my @where = ("$dir", grep { -d && !-l } '/bin', '/sbin', '/usr/bin', '/usr/sbin', '/usr/lib');
         my %ours = map { $_->{path} => 1 } @{ data((privs('files', '--json', @where))[0])->{files} };
         my ($theirs) = run('getcap', '-r', @where);

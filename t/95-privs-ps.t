@@ -89,7 +89,7 @@ SKIP: {
 
 # Beside getpcaps(8): of all that stand still, the same are listed.
 SKIP: {
-    skip 'no getpcaps', 2 if system('which getpcaps >/dev/null 2>&1') != 0;
+    skip 'no getpcaps', 2 if system('command -v getpcaps >/dev/null 2>&1') != 0;
     my $before   = rows((privs('ps', '-a'))[0]);
     my ($theirs) = run('getpcaps', keys %$before);
     my $after    = rows((privs('ps', '-a'))[0]);
