@@ -221,7 +221,7 @@ sub show_table {
     for my $row (@rows) {
         for my $column (0 .. $#$row) {
             my $length = length $row->[$column];
-            $width[$column] = $length if $length > ($width[$column] // 0);
+            $width[$column] = $length if $length > ($width[$column] // -1);
         }
     }
     for my $row (@rows) {
