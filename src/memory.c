@@ -55,6 +55,20 @@ bool lp_lacks(unsigned cap)
 
 const struct lp_known_caps lp_known_caps = {lp_knows, lp_lacks};
 
+/* ---- what all threads share ---- */
+
+static pthread_mutex_t shared = PTHREAD_MUTEX_INITIALIZER;
+
+static void lock_shared(void)
+{
+    (void)pthread_mutex_lock(&shared); /* fails for a bad one only */
+}
+
+static void unlock_shared(void)
+{
+    (void)pthread_mutex_unlock(&shared);
+}
+
 /* ---- who may trace this process ---- */
 
 /* The kernel keeps that per process, and does not tell. */
@@ -90,22 +104,32 @@ void lp_note_ptracer(long tracer)
 {
     int saved = errno;
 
+    lock_shared();
     if (ptracer == &without_page)
         keep_from_children();
     *ptracer = (struct ptracer){.noted = true, .process = getpid(), .tracer = tracer};
+    unlock_shared();
     errno = saved;
 }
 
 /* Only of a page that the kernel does not clear is it asked whose it is. */
-static bool is_noted(void)
+static bool is_noted(long *tracer)
 {
-    return ptracer->noted && (ptracer != &without_page || ptracer->process == getpid());
+    bool noted;
+
+    lock_shared();
+    noted = ptracer->noted && (ptracer != &without_page || ptracer->process == getpid());
+    *tracer = ptracer->tracer;
+    unlock_shared();
+    return noted;
 }
 
 struct lp_answer lp_get_ptracer(void)
 {
-    if (is_noted())
-        return (struct lp_answer){.value = (unsigned long)ptracer->tracer};
+    long tracer;
+
+    if (is_noted(&tracer))
+        return (struct lp_answer){.value = (unsigned long)tracer};
     return lp_getppid();
 }
 
@@ -114,10 +138,9 @@ struct lp_answer lp_get_ptracer(void)
 /* It belongs to the memory, and so to all threads: the first one that starts a child turns it
  * off, and the last one whose child is gone gives its value back. */
 static struct {
-    pthread_mutex_t lock;
     unsigned children;
     unsigned long value;
-} dumpable = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} dumpable;
 
 /* The value that a change of ids gives it, or -1 where nobody tells. */
 static int value_after_ids(void)
@@ -167,35 +190,25 @@ static bool turn_off(void)
     return false;
 }
 
-static void lock_dumpable(void)
-{
-    (void)pthread_mutex_lock(&dumpable.lock); /* fails for a bad one only */
-}
-
-static void unlock_dumpable(void)
-{
-    (void)pthread_mutex_unlock(&dumpable.lock);
-}
-
 bool lp_protect_memory(bool ids_change)
 {
     bool off;
 
     if (ids_change && !stays_off_over_ids())
         return false;
-    lock_dumpable();
+    lock_shared();
     off = dumpable.children || turn_off();
     dumpable.children += off;
-    unlock_dumpable();
+    unlock_shared();
     return off;
 }
 
 void lp_release_memory(void)
 {
-    lock_dumpable();
+    lock_shared();
     if (--dumpable.children == 0)
         turn_back();
-    unlock_dumpable();
+    unlock_shared();
 }
 
 /* ---- forgetting ---- */
@@ -210,12 +223,12 @@ static void forget(void)
         dumpable.children = 0;
         turn_back();
     }
-    unlock_dumpable();
+    unlock_shared();
 }
 
 __attribute__((constructor)) static void forget_after_fork(void)
 {
-    (void)pthread_atfork(lock_dumpable, unlock_dumpable, forget); /* fails for want of memory only */
+    (void)pthread_atfork(lock_shared, unlock_shared, forget); /* fails for want of memory only */
 }
 
 void lp_forget_caps(void)
