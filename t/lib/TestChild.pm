@@ -15,10 +15,13 @@ use Masks qw(hex_mask);
 # 52-no-proc.t is the one that can do without.
 Test::More->builder->skip_all('no /proc to read the truth from') if !-r '/proc/thread-self/status';
 
-our @EXPORT_OK = qw(in_child how_ended proc_status proc_caps long_bits fits_long);
+our @EXPORT_OK = qw(in_child how_ended proc_status proc_caps long_bits fits_long sanitized);
 
 # How wide is what a system call takes?
 sub long_bits { return 8 * length pack 'L!', 0 }
+
+# Has this perl been started with a compiler's sanitizers (xt/sanitizers)?
+sub sanitized { return ($ENV{LD_PRELOAD} // '') =~ /[at]san/ }
 
 # Those whole numbers that an unsigned long can hold, or a long if they are negative.
 sub fits_long {
