@@ -112,14 +112,15 @@ SKIP: {
         $answered++ if $call->{syscall} eq '319';
         return $call->{syscall} eq '319' ? { value => $own } : undef;
     }, sub {
-        open my $own, '<', $0 or die "$0: $!\n";
+        # Not of a tmpfs: that is a file in memory, and could be locked.
+        open my $own, '<', '/proc/version' or die "/proc/version: $!\n";
         syscall 110, fileno $own;
         my $pid = spawn(@plan);
         waitpid $pid, 0;
-        ($?, scalar <$own>);
+        ($?, scalar(<$own>) =~ /\A(Linux) version /);
     });
     is($answered, 1, 'the number of another file from memfd_create');
-    is_deeply(\@said, [ 0, "use 5.014;\n" ], '... is not locked, nor closed');
+    is_deeply(\@said, [ 0, 'Linux' ], '... is not locked, nor closed');
 }
 
 # Two calls tell what became of the child. A filter that fakes both must not keep us waiting,
