@@ -9,7 +9,7 @@ use Test::More;
 
 use Pinned qw(functions sample);
 use Seccomp qw(filter no_filter no_listener supervised);
-use SystemCalls qw(raw_capset);
+use SystemCalls qw(no_sys raw_capset raw_prctl);
 use TestChild qw(fits_long in_child);
 
 use Linux::Prctl qw(:functions :extra :constants);
@@ -258,6 +258,8 @@ SKIP: {
 # ---- refusals of this kernel ----
 
 # What every kernel since 3.5 refuses, by privilege or not.
+# An emulator may keep an int of it, and then the bare call is taken too.
+my $cut = !no_sys() && fits_long(2**32) && in_child { eval { raw_prctl(1, 2**32 + 9); 1 } };
 for my $case (
     ['set_dumpable(2)', EINVAL, sub { set_dumpable(2) }],
     ['set_dumpable(-1)', EINVAL, sub { set_dumpable(-1) }],
@@ -268,7 +270,7 @@ for my $case (
     (['set_no_new_privs(2**32 + 1)', EINVAL, sub { set_no_new_privs(2**32 + 1) }]) x fits_long(2**32),
     ['set_pdeathsig(65)', EINVAL, sub { set_pdeathsig(65) }],
     ['set_pdeathsig(-1)', EINVAL, sub { set_pdeathsig(-1) }],
-    (['set_pdeathsig(2**32 + 9)', EINVAL, sub { set_pdeathsig(2**32 + 9) }]) x fits_long(2**32),
+    (['set_pdeathsig(2**32 + 9)', EINVAL, sub { set_pdeathsig(2**32 + 9) }]) x (!$cut && fits_long(2**32)),
     ['set_timing(1)', EINVAL, sub { set_timing(1) }],
     ['prctl(4711)', EINVAL, sub { prctl(4711) }],
     ['cap_ambient_lower(999)', EINVAL, sub { cap_ambient_lower(999) }],

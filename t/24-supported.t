@@ -46,7 +46,7 @@ for my $name (grep { /\A(?:\w+_)?get_/ && @{ $function{$_}{call} } } @names) {
 }
 is(said(supported($_)), 'true', "supported('$_'): every kernel has that")
     for qw(get_name set_name get_dumpable set_pdeathsig get_no_new_privs get_timerslack
-        set_child_subreaper capbset_read capbset_drop get_securebits set_keepcaps);
+        capbset_read capbset_drop get_securebits set_keepcaps);
 is(said(supported('set_fpemu')), 'false', "supported('set_fpemu'): no kernel of today has that")
     if (POSIX::uname())[4] !~ /ia64/;
 

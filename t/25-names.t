@@ -99,6 +99,17 @@ for my $case (['a NUL', "be\0fore"], ['a trailing NUL', "name\0"],
 
 # ---- the title ----
 
+# An emulator may keep a command line of its own for /proc: perl's $0 is not seen there either.
+my $unseen = in_child { $0 = 'asked'; cmdline() } =~ /\Aasked/ ? '' : '/proc does not show what perl makes of $0';
+sub shows(&) {
+    my ($test) = @_;
+    SKIP: {
+        skip $unseen, 1 if $unseen;
+        $test->();
+    }
+    return;
+}
+
 my $room = length contents('/proc/self/cmdline');
 for my $title ('t', 'a title', "two words \xff", 'with: punctuation (%s)', '') {
     my ($answer, $comm, $name, $cmdline) = in_child {
@@ -109,7 +120,7 @@ for my $title ('t', 'a title', "two words \xff", 'with: punctuation (%s)', '') {
     is($answer, 0, "set_proctitle('$title')");
     is($comm, 'fifteen bytes..', "set_proctitle('$title') leaves the name alone");
     is($name, 'fifteen bytes..', "set_proctitle('$title'): and so says get_name()");
-    is($cmdline =~ s/ +\z//r, $title, "set_proctitle('$title'): the command line in /proc");
+    shows { is($cmdline =~ s/ +\z//r, $title, "set_proctitle('$title'): the command line in /proc") };
 }
 {
     my ($answer, $cmdline, $comm) = in_child {
@@ -117,7 +128,7 @@ for my $title ('t', 'a title', "two words \xff", 'with: punctuation (%s)', '') {
         return (set_proctitle('long ' x 20_000), cmdline(), comm());
     };
     is($answer, 0, 'set_proctitle with more than there is room for');
-    like($cmdline, qr/\A(?:long )+l?o?n?g?\z/, 'as much as there is room for is shown');
+    shows { like($cmdline, qr/\A(?:long )+l?o?n?g?\z/, 'as much as there is room for is shown') };
     cmp_ok(length $cmdline, '>=', $room / 2, 'and that is not nothing');
     is($comm, 'kept', 'the name is left alone');
 }
@@ -127,7 +138,7 @@ for my $title ('t', 'a title', "two words \xff", 'with: punctuation (%s)', '') {
         set_proctitle('second');
         return (cmdline() =~ s/ +\z//r);
     };
-    is($shown[0], 'second', 'a shorter title leaves nothing of a longer one');
+    shows { is($shown[0], 'second', 'a shorter title leaves nothing of a longer one') };
 }
 
 {
@@ -141,7 +152,7 @@ for my $title ('t', 'a title', "two words \xff", 'with: punctuation (%s)', '') {
         set_proctitle($title);
         return ((tied $title)->[0], cmdline() =~ s/ +\z//r);
     };
-    is($cmdline, 'a tied title', 'a title may be tied');
+    shows { is($cmdline, 'a tied title', 'a title may be tied') };
     is($fetched, 1, 'and is fetched once');
 }
 
