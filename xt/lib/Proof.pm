@@ -7,6 +7,7 @@ use 5.014;
 use warnings;
 
 use Cwd qw(abs_path);
+use Digest::SHA ();
 use Exporter qw(import);
 use ExtUtils::Manifest qw(maniread);
 use Fcntl qw(LOCK_EX);
@@ -234,15 +235,32 @@ sub show_table {
     return;
 }
 
+# What makes a result one of this tree: the files that are copied, but for what the full runs
+# themselves write, and how they are tested.
+sub digest_of {
+    my (@how) = @_;
+    my $sha = Digest::SHA->new(256);
+    $sha->add("@how\n");
+    for my $name (grep { $_ ne 'xt/README' && $_ ne 'Changes' } sort keys %{ maniread("$top/MANIFEST") }) {
+        $sha->add("$name\n");
+        $sha->addfile("$top/$name");
+    }
+    return $sha->hexdigest;
+}
+
 # Tests each of a list, with a log for each, and returns the exit status: 0 if nothing
 # failed. The code gets an item and the name of its log, and returns the item's names in
 # the table; then the log says how it went, and an exception says why it did not go.
-# With jobs, that many at the same time.
+# With jobs, that many at the same time. With resume, what passed before is not tested
+# again: on the same tree, and by the same words.
 sub prove_each {
     my (%how) = @_;
     my @items = @{ $how{items} };
     my (%running, @table, $failed);
+    die "$0: --resume needs --cache\n" if $how{resume} && $temporary;
+    my $digest = $how{digest} = $how{resume} && digest_of(@{ $how{resume} });
     for my $place (0 .. $#items) {
+        next if $digest && ($table[$place] = passed_before($digest, $items[$place]));
         row_of(\%running, \@table) if keys %running >= ($how{jobs} // 1);
         print '== ', name_of($items[$place]), "\n";
         my ($pid, $from) = start_proof(\%how, $items[$place]);
@@ -266,6 +284,14 @@ sub prove_each {
 sub name_of { my ($item) = @_; return ref $item ? $item->{name} : $item }
 sub log_of  { my ($item) = @_; return "$cache/log/" . name_of($item) =~ tr{/:,}{---}r }
 
+# The row of the table that it had, or nothing.
+sub passed_before {
+    my ($digest, $item) = @_;
+    my $file = log_of($item) . '.passed';
+    my ($of, @row) = -e $file ? split /\0/, read_file($file), -1 : ('');
+    return $of eq $digest ? \@row : undef;
+}
+
 # A process that tests one, and says its row of the table in the end.
 sub start_proof {
     my ($how, $item) = @_;
@@ -273,13 +299,15 @@ sub start_proof {
     return ($pid, $from) if $pid;
     $SIG{$_} = 'DEFAULT' for qw(HUP INT TERM);
     my $log = log_of($item);
-    unlink $log, "$log.console";
+    unlink $log, "$log.console", "$log.passed";
     my @names = (name_of($item), ('-') x (@{ $how->{columns} } - 1));
     my $went  = eval { @names = $how->{test}->($item, $log); 1 };
     chomp(my $why = $@);
     my $result = results($log);
     push @{ $result->{bad} }, $went ? 'no test ran to its end' : $why if !$went || !$result->{tests};
-    print join "\0", @names, @$result{qw(tests failed skipped)}, join '; ', @{ $result->{bad} };
+    my @row = (@names, @$result{qw(tests failed skipped)}, join '; ', @{ $result->{bad} });
+    write_file("$log.passed", join "\0", $how->{digest}, @row) if $how->{digest} && $row[-1] eq '';
+    print join "\0", @row;
     STDOUT->flush;
     POSIX::_exit(0);    # the folders and mounts are the parent's
 }
