@@ -12,6 +12,11 @@
  * calls it. */
 #define LP_INLINE static inline __attribute__((always_inline))
 
+/* A perl with DEBUGGING makes nothing of the word `register', and so of the names of registers:
+ * the kernel would read arguments that nobody wrote. */
+#pragma push_macro("register")
+#undef register
+
 #if defined(__x86_64__) && defined(__LP64__)
 #define LP_HAS_ENTRY
 LP_INLINE long lp_enter_kernel(long number, unsigned long arg1, unsigned long arg2,
@@ -46,6 +51,8 @@ LP_INLINE long lp_enter_kernel(long number, unsigned long arg1, unsigned long ar
     return answer;
 }
 #endif
+
+#pragma pop_macro("register")
 
 LP_INLINE long lp_system_call(long number, unsigned long arg1, unsigned long arg2,
                               unsigned long arg3, unsigned long arg4, unsigned long arg5)

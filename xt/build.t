@@ -116,6 +116,12 @@ unlike(run_ok($copy, 'make', 'a second make'), qr/\.[cho]\b/, 'has nothing left 
     }
     is("@not", '', 'each header has what it needs, and can be read alone');
 }
+# A perl with DEBUGGING takes a word of C away.
+for my $made (qw(Prctl CapState)) {
+    run_ok($made eq 'Prctl' ? $copy : "$copy/$made", "$Config{cc} -std=gnu99 -D_GNU_SOURCE -I$Config{archlibexp}/CORE"
+            . " $Config{ccflags} -I../src -DDEBUGGING -DVERSION='\"0\"' -DXS_VERSION='\"0\"' -Werror -fsyntax-only $made.c",
+        "$made compiles for a perl with DEBUGGING");
+}
 my $after = files($copy);
 is_deeply([ grep { $before->{$_} ne ($after->{$_} // '') } sort keys %$before ],
     [], 'the build rewrites no file of the distribution');
