@@ -36,7 +36,9 @@ my %row = (
     'thp_disable'     => [sub { set_thp_disable(1) }, sub { get_thp_disable() & 1 }, 0],
     'memory_merge'    => [sub { set_memory_merge(1) }, sub { get_memory_merge() }, 0],
     'mdwe'            => [sub { set_mdwe(MDWE_REFUSE_EXEC_GAIN) }, sub { get_mdwe() }, 0],
-    'io_flusher'      => [sub { set_io_flusher(1) }, sub { get_io_flusher() }, 0],
+    # Reading it takes sys_resource too.
+    'io_flusher'      => [sub { set_keepcaps(1); set_io_flusher(1) },
+        sub { local $cap_effective{sys_resource} = 1; get_io_flusher() }, 0],
     'timer_create_restore_ids' => [sub { timer_create_restore_ids_on() }, sub { timer_create_restore_ids_get() }, 0],
     'futex_hash'      => [sub { futex_hash_set_slots(64) }, sub { futex_hash_get_slots() }, undef],
 );
