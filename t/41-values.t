@@ -16,7 +16,7 @@ use Linux::Prctl::CapState;
 use Seccomp qw(no_listener peek supervised);
 use Shapes qw(no_privilege privileged);
 use SystemCalls qw(raw_capset);
-use TestChild qw(in_child proc_caps);
+use TestChild qw(company in_child proc_caps);
 
 my $deaf = no_listener();
 my @sets = (cap_effective, cap_permitted, cap_inheritable, cap_ambient, capbset, securebits);
@@ -124,6 +124,7 @@ SKIP: {
 
 SKIP: {
     skip no_privilege(), 6 if no_privilege();
+    skip company(), 6 if company();
     my @heard = privileged {
         my @heard;
         raw_capset(0, 0, 0);

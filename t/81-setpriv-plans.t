@@ -10,7 +10,9 @@ use Linux::Prctl qw(setpriv);
 use SetprivTest qw(truth told_apart is_root raw_groups raw_caps raw_ids);
 use Shapes qw(in_shape no_shape shape);
 use SystemCalls qw(sys);
-use TestChild qw(in_child proc_status);
+use TestChild qw(company in_child proc_status);
+
+plan skip_all => company() if company();
 
 # Plans and what becomes of the process, by shape of where it starts. The truth is
 # that of /proc/thread-self/status.

@@ -13,7 +13,9 @@ use Seccomp qw(filter no_filter);
 use SetprivTest qw(truth told_apart is_root raw_groups);
 use Shapes qw(in_shape shape);
 use SystemCalls qw(sys);
-use TestChild qw(in_child how_ended);
+use TestChild qw(company in_child how_ended);
+
+plan skip_all => company() if company();
 
 # What a failure leaves, and what stands in the way before anything begins.
 

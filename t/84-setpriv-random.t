@@ -6,6 +6,9 @@ use Test::More;
 use lib 't/lib';
 use SetprivTest qw(random_trial is_root @SHAPES);
 use Shapes qw(no_shape);
+use TestChild qw(company);
+
+plan skip_all => company() if company();
 
 # A slice of xt/setpriv-random: random starts and plans, each run for real in a child
 # and compared, step by step, with what was foreseen. SETPRIV_SEED repeats a run.

@@ -7,6 +7,9 @@ use lib 't/lib';
 use IO::Socket::INET;
 use POSIX ();
 use SetprivTest qw(is_root);
+use TestChild qw(company);
+
+plan skip_all => company() if company();
 
 # eg/drop, run as anyone would.
 

@@ -7,7 +7,7 @@ use lib 't/lib';
 use POSIX ();
 use Linux::Prctl ();
 use SetprivTest qw(truth is_root);
-use TestChild qw(in_child);
+use TestChild qw(company in_child);
 
 # The page of setpriv(): its examples run, its lists are those of the code.
 
@@ -45,7 +45,7 @@ for my $block ($pod =~ /((?:^(?: {4}.*)?\n)+)/mg) {
     push @examples, $block if $block =~ /^ {4}use Linux::Prctl/m;
 }
 is(scalar @examples, 5, 'the three plans that people need, and two more');
-my $needs = !is_root() ? 'needs root with setuid, setgid and setpcap'
+my $needs = company() ? company() : !is_root() ? 'needs root with setuid, setgid and setpcap'
     : !defined getpwnam('www-data') || !defined getgrnam('nogroup') ? 'needs www-data and nogroup' : '';
 my @ends = (
     [ 33, ['0000000000000400'], '' ],

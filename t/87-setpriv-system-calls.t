@@ -6,7 +6,9 @@ use Test::More;
 use lib 't/lib';
 use File::Temp;
 use SetprivTest qw(is_root truth);
-use TestChild qw(in_child);
+use TestChild qw(company in_child);
+
+plan skip_all => company() if company();
 
 # The system calls between the first step and the last, as strace(1) sees them: those of
 # the manual, in that order, and nothing that allocates.

@@ -7,8 +7,10 @@ use lib 't/lib';
 use File::Temp;
 use POSIX ();
 use Shapes qw(is_root);
-use SpawnTest qw(program);
+use SpawnTest qw(no_spawn program);
 use TestChild qw(proc_status);
+
+plan skip_all => no_spawn() if no_spawn();
 
 # eg/pool, eg/supervise and eg/cron-job, run as anyone would.
 

@@ -10,8 +10,10 @@ use Linux::Prctl qw(spawn);
 use POSIX ();
 use Seccomp qw(supervised no_listener);
 use Shapes qw(is_root);
-use SpawnTest qw(each_way said status_of parent_now unlike_before program);
+use SpawnTest qw(no_spawn each_way said status_of parent_now unlike_before program);
 use TestChild qw(in_child proc_status);
+
+plan skip_all => no_spawn() if no_spawn();
 
 # Whatever goes wrong in the child is one exception in the caller, and nothing is left.
 

@@ -7,7 +7,9 @@ use Test::More;
 
 use lib 't/lib';
 use Shapes qw(is_root);
-use SpawnTest qw(each_way program);
+use SpawnTest qw(no_spawn each_way program);
+
+plan skip_all => no_spawn() if no_spawn();
 
 # What makes the program takes no lock of the C library: another thread may have had it when
 # the memory was copied, and then nobody gives it back. A library that is loaded before all

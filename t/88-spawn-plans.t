@@ -10,8 +10,10 @@ use POSIX ();
 use Seccomp qw(instructions no_filter);
 use SetprivTest qw(truth in_truth told_apart is_root);
 use SystemCalls ();
-use SpawnTest qw(each_way said status_of parent_now unlike_before program);
+use SpawnTest qw(no_spawn each_way said status_of parent_now unlike_before program);
 use TestChild qw(in_child proc_status);
+
+plan skip_all => no_spawn() if no_spawn();
 
 # The plan: what the program is, by its own /proc/self/status; and what is no credential.
 

@@ -6,7 +6,9 @@ use Test::More;
 use lib 't/lib';
 use SetprivTest qw(is_root @SHAPES);
 use Shapes qw(no_shape);
-use SpawnTest qw(each_way random_comparison);
+use SpawnTest qw(no_spawn each_way random_comparison);
+
+plan skip_all => no_spawn() if no_spawn();
 
 # A slice of xt/spawn-random: random starts and plans, by spawn and by fork, setpriv and
 # exec. SPAWN_SEED repeats a run.

@@ -10,8 +10,10 @@ use Linux::Prctl qw(spawn setpriv);
 use POSIX ();
 use Seccomp qw(supervised no_listener);
 use Shapes qw(is_root);
-use SpawnTest qw(each_way parent_now unlike_before program);
+use SpawnTest qw(no_spawn each_way parent_now unlike_before program);
 use TestChild qw(in_child proc_status);
+
+plan skip_all => no_spawn() if no_spawn();
 
 # While the child uses the memory of its parent: nobody of the new user gets in, no handler
 # of the parent runs in it, and the parent is afterwards what it was.

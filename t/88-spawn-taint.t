@@ -7,7 +7,9 @@ use Test::More;
 use lib 't/lib';
 use Errno qw(EPERM);
 use File::Temp;
-use SpawnTest qw(each_way program);
+use SpawnTest qw(no_spawn each_way program);
+
+plan skip_all => no_spawn() if no_spawn();
 
 # perl -T: what came from outside starts no program, as with system() beside it.
 

@@ -10,8 +10,10 @@ use lib 't/lib';
 use Linux::Prctl qw(spawn);
 use POSIX ();
 use Shapes qw(is_root);
-use SpawnTest qw(each_way beside_threads program);
+use SpawnTest qw(no_spawn each_way beside_threads program);
 use TestChild qw(in_child);
+
+plan skip_all => no_spawn() if no_spawn();
 
 # A slice of xt/spawn-threads: other threads of the parent do not matter.
 

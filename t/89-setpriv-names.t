@@ -10,7 +10,9 @@ use File::Temp;
 use Linux::Prctl qw(setpriv);
 use SetprivTest qw(truth);
 use Shapes qw(is_root);
-use TestChild qw(in_child);
+use TestChild qw(company in_child);
+
+plan skip_all => company() if company();
 
 # Who is asked for a name: a name service of our own, in a root directory of our own, as an
 # attacker in a jail would have one. It notes what it is asked.

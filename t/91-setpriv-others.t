@@ -11,7 +11,9 @@ use Seccomp qw(instructions install_program no_filter);
 use SetprivTest qw(truth told_apart);
 use Shapes qw(is_root in_shape shape);
 use SystemCalls qw(sys);
-use TestChild qw(in_child proc_status);
+use TestChild qw(company in_child proc_status);
+
+plan skip_all => company() if company();
 
 # The options of setpriv() that are no credentials: what traces, filters, labels, and the
 # environment.

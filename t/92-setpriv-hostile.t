@@ -13,7 +13,9 @@ use Seccomp qw(filter instructions install_program no_filter no_listener);
 use SetprivTest qw(truth told_apart);
 use Shapes qw(is_root);
 use SystemCalls qw(sys);
-use TestChild qw(in_child how_ended);
+use TestChild qw(company in_child how_ended);
+
+plan skip_all => company() if company();
 
 # setpriv() where signals, filters, a false /proc and the options' own code are against it.
 

@@ -14,7 +14,9 @@ use Seccomp qw(filter no_filter no_listener peek supervised);
 use SetprivTest qw(truth told_apart raw_caps raw_groups raw_ids);
 use Shapes qw(in_shape is_root no_shape);
 use SystemCalls qw(sys raw_prctl ambient_raise raw_capset);
-use TestChild qw(in_child proc_status);
+use TestChild qw(company in_child proc_status);
+
+plan skip_all => company() if company();
 
 my @plan = (reuid => 1001, regid => 1001, clear_groups => 1);
 my $needs_root     = is_root() ? '' : 'needs root with setuid, setgid and setpcap';

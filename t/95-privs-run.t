@@ -9,7 +9,10 @@ use File::Temp;
 use Linux::Prctl;
 use PrivsTest qw(run privs status_of written data);
 use SetprivTest qw(truth is_root);
+use TestChild qw(company);
 use Test::More;
+
+plan skip_all => company() if company();
 
 sub error_text { my ($errno) = @_; local $! = $errno; return "$!" }
 

@@ -10,11 +10,25 @@ use Exporter qw(import);
 use Linux::Prctl qw(setpriv spawn);
 use POSIX ();
 use SetprivTest ();
-use TestChild qw(proc_status);
+use SystemCalls qw(no_sys sys);
+use TestChild qw(in_child proc_status);
 
 our @EXPORT_OK = qw(each_way said status_of parent_now unlike_before program random_comparison
-    beside_threads
+    beside_threads no_spawn
 );
+
+# Why there can be no child of spawn, one that sends no signal at its end: the bare clone(2)
+# is asked. Nothing, where there can.
+sub no_spawn {
+    return '' if no_sys();
+    return in_child {
+        my $pid = syscall sys('clone'), 0, 0, 0, 0, 0;
+        return "the bare clone(2) is refused: $!" if $pid == -1;
+        POSIX::_exit(0) if !$pid;
+        waitpid $pid, 0x40000000;    # __WALL
+        '';
+    };
+}
 
 # Once with the parent's memory shared, and once in a copy of it.
 sub each_way {

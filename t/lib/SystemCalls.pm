@@ -16,28 +16,28 @@ our @EXPORT_OK = qw(
 
 # generic: the 64-bit processors that came late
 my %generic = (
-    prctl => 167, capget => 90, capset => 91, seccomp => 277, unshare => 97,
+    clone => 220, prctl => 167, capget => 90, capset => 91, seccomp => 277, unshare => 97,
     setresuid => 147, setresgid => 149, setgroups => 159, ioctl => 29, gettid => 178,
 );
 my %numbers = (
     x86_64 => {
-        prctl => 157, capget => 125, capset => 126, seccomp => 317, unshare => 272,
+        clone => 56, prctl => 157, capget => 125, capset => 126, seccomp => 317, unshare => 272,
         setresuid => 117, setresgid => 119, setgroups => 116, ioctl => 16, gettid => 186,
     },
     i386 => {
-        prctl => 172, capget => 184, capset => 185, seccomp => 354, unshare => 310,
+        clone => 120, prctl => 172, capget => 184, capset => 185, seccomp => 354, unshare => 310,
         setresuid => 208, setresgid => 210, setgroups => 206, ioctl => 54, gettid => 224,
     },
     arm => {
-        prctl => 172, capget => 184, capset => 185, seccomp => 383, unshare => 337,
+        clone => 120, prctl => 172, capget => 184, capset => 185, seccomp => 383, unshare => 337,
         setresuid => 208, setresgid => 210, setgroups => 206, ioctl => 54, gettid => 224,
     },
     s390x => {
-        prctl => 172, capget => 184, capset => 185, seccomp => 348, unshare => 303,
+        clone => 120, prctl => 172, capget => 184, capset => 185, seccomp => 348, unshare => 303,
         setresuid => 208, setresgid => 210, setgroups => 206, ioctl => 54, gettid => 236,
     },
     powerpc64 => {
-        prctl => 171, capget => 183, capset => 184, seccomp => 358, unshare => 282,
+        clone => 120, prctl => 171, capget => 183, capset => 184, seccomp => 358, unshare => 282,
         setresuid => 164, setresgid => 169, setgroups => 81, ioctl => 54, gettid => 207,
     },
     aarch64     => \%generic,

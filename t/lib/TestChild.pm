@@ -15,7 +15,15 @@ use Masks qw(hex_mask);
 # 52-no-proc.t is the one that can do without.
 Test::More->builder->skip_all('no /proc to read the truth from') if !-r '/proc/thread-self/status';
 
-our @EXPORT_OK = qw(in_child how_ended proc_status proc_caps long_bits fits_long sanitized);
+our @EXPORT_OK = qw(in_child how_ended proc_status proc_caps long_bits fits_long sanitized company);
+
+# Threads that a process has without having made one, as an emulator of processors does:
+# setpriv refuses beside them, and who changes a set is told. Nothing, if there is none.
+sub company {
+    state $others = {proc_status('/proc/self/status')}->{Threads} - 1;
+    return $others ? "a process here has threads that it did not make: $others" : '';
+}
+company();    # before a test makes some
 
 # How wide is what a system call takes?
 sub long_bits { return 8 * length pack 'L!', 0 }
