@@ -271,8 +271,8 @@ BOOT:
         MY_CXT_INIT;
         start_context(&MY_CXT);
         (void)hv_stores(PL_modglobal, LP_KNOWN_CAPS_KEY, newSViv(PTR2IV(&lp_known_caps)));
-        add_functions();
         add_exports(gv_stashpvs("Linux::Prctl", GV_ADD));
+        add_functions();
         tie_hashes();
     }
 

@@ -64,28 +64,37 @@ static const struct export exports[] = {
 };
 
 /* The compiler puts the value where the name stands. */
-#define add_constant(stash, name, length, value) S_add_constant(aTHX_ stash, name, length, value)
-static void S_add_constant(pTHX_ HV *stash, const char *name, I32 length, IV value)
+#define add_constant(stash, name, value) S_add_constant(aTHX_ stash, name, value)
+static void S_add_constant(pTHX_ HV *stash, SV *name, IV value)
 {
-    SV *entry = *hv_fetch(stash, name, length, true);
+    SV *entry = HeVAL(hv_fetch_ent(stash, name, true, SvSHARED_HASH(name)));
     SV *constant = newSViv(value);
 
     SvREADONLY_on(constant);
     if (SvOK(entry) || isGV(entry))
-        newCONSTSUB(stash, name, constant);
+        newCONSTSUB(stash, SvPVX(name), constant);
     else
         bare_constant(entry, constant);
 }
 
+/* Has room for each of them. */
+union cap_export {
+#define CAP(number, name) char of_##name[sizeof "CAP_" #name];
+#include "../src/capabilities.inc"
+#undef CAP
+};
+
+/* As the key of the stash, whose text it shares. */
 #define export_name(export) S_export_name(aTHX_ export)
 static SV *S_export_name(pTHX_ const struct export *export)
 {
-    SV *name = newSVpvn(export->name, export->length);
+    char upper[sizeof(union cap_export)];
 
-    if (export->tags & TAG_CAPABILITIES)
-        for (char *c = SvPVX(name); *c; c++)
-            *c = toUPPER(*c);
-    return name;
+    if (!(export->tags & TAG_CAPABILITIES))
+        return newSVpvn_share(export->name, export->length, 0);
+    for (I32 i = 0; i < export->length; i++)
+        upper[i] = toUPPER(export->name[i]);
+    return newSVpvn_share(upper, export->length, 0);
 }
 
 #define add_exports(stash) S_add_exports(aTHX_ stash)
@@ -101,15 +110,17 @@ static void S_add_exports(pTHX_ HV *stash)
                        newRV_noinc((SV *)lists[t]), 0);
     }
     (void)hv_stores(by_tag, "all", newRV_inc((SV *)all));
+    av_extend(all, C_ARRAY_LENGTH(exports) + 2 * LP_SETS);
+    hv_ksplit(stash, C_ARRAY_LENGTH(exports));
     for (size_t i = 0; i < C_ARRAY_LENGTH(exports); i++) {
         SV *name = export_name(&exports[i]);
 
         av_push(all, name);
         for (size_t t = 0; t < C_ARRAY_LENGTH(tags); t++)
             if (exports[i].tags & tags[t].tag)
-                av_push(lists[t], newSVsv(name));
+                av_push(lists[t], SvREFCNT_inc_simple_NN(name));
         if (exports[i].tags & TAG_CONSTANTS)
-            add_constant(stash, SvPVX(name), exports[i].length, exports[i].value);
+            add_constant(stash, name, exports[i].value);
     }
     /* the sets, by function and by hash */
     for (size_t t = 0; t < C_ARRAY_LENGTH(tags); t++)

@@ -2,18 +2,20 @@ package Linux::Prctl;
 
 use 5.014;
 use warnings;
-use warnings::register qw(threads _registered);
 
 our $VERSION = '2.0.0';
 
-# On by default, as perl's own severe warnings are: a script that says only
-# "no warnings 'once'" still hears of a refusal. "_registered" is on wherever anything
-# is, and so tells the scopes that were compiled before the others were known.
+# What warnings::register does, without loading it. On by default, as perl's own severe
+# warnings are: a script that says only "no warnings 'once'" still hears of a refusal.
+# "_registered" is on wherever anything is, and so tells the scopes that were compiled before
+# the others were known.
 # Before 5.18 perl has no such list, and the first word about any category takes its own
 # severe ones away, and these with them.
 my $before = $warnings::DEFAULT // $warnings::Bits{deprecated} | $warnings::Bits{severe};
-vec($warnings::DEFAULT //= '', $warnings::Offsets{ __PACKAGE__ . $_ }, 1) = 1
-    for '', '::threads', '::_registered';
+for my $category (__PACKAGE__, 'Linux::Prctl::threads', 'Linux::Prctl::_registered') {
+    warnings::register_categories($category);
+    vec($warnings::DEFAULT //= '', $warnings::Offsets{$category}, 1) = 1;
+}
 
 # Functions, constants, the lists that can be imported and the six tied hashes:
 # all from Prctl.xs.
@@ -57,7 +59,7 @@ sub _severity {
         $offset = $warnings::Offsets{all};
         if (!vec $mask, $offset, 1) {
             my $on = unpack 'b*', $mask & $before;
-            return 0 if $on !~ /1/;
+            return 0 if index($on, '1') < 0;
             my $fatal = pack 'b*', '0' . substr $on, 0, -1;
             return ($mask & $fatal) eq $fatal ? 2 : 1;
         }
