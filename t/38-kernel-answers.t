@@ -84,6 +84,17 @@ SKIP: {
     is($errno, EINVAL, '... with EINVAL');
 }
 
+# That nobody answers is neither yes nor no.
+SKIP: {
+    skip $blind, 2 if length $blind;
+    my @said = in_child {
+        filter([ prctl => EPERM, PR_CAPBSET_READ, CAP_KILL ], [ prctl => EPERM, PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, CAP_KILL ]);
+        map { my $set = $_; dies_of(sub { $set->has('kill') }) } capbset, cap_ambient;
+    };
+    like($said[0], qr/\Acapbset->has: Operation not permitted at /, 'has() dies where the bounding set cannot be read');
+    like($said[1], qr/\Acap_ambient->has: Operation not permitted at /, '... and where the ambient set cannot');
+}
+
 # ---- a kernel without an ambient set ----
 
 SKIP: {

@@ -11,6 +11,7 @@ use Linux::Prctl::Status;
 use POSIX ();
 use PrivsTest qw(run in_namespaces waiting);
 use Seccomp qw(filter no_filter no_listener supervised);
+use Shapes qw(user_namespace);
 use SystemCalls qw(sys);
 use Test::More;
 use TestChild qw(in_child proc_status);
@@ -150,6 +151,22 @@ SKIP: {
     like($status->summary, qr/\Aall; in another user namespace\b/, 'summary: of another user namespace');
     is(of_pid($apart->{pid}, $CLASS->all(privileged => 1, facts => [qw(pid summary)]))->{summary}, $status->summary,
         'and in the list');
+}
+
+# A user may not ask for another's; the ids in it tell.
+SKIP: {
+    skip 'only root can be two users', 2 if $> || in_child { !POSIX::setuid(65534) };
+    skip 'no user namespace can be had', 2 if !eval { in_child { user_namespace(); 1 } };
+    my $apart = waiting(\&user_namespace);
+    my @said  = in_child {
+        POSIX::setuid(65534);
+        my $link = readlink "/proc/$apart->{pid}/ns/user";
+        my ($listed) = of_pid($apart->{pid}, $CLASS->all(facts => [qw(pid user_ns summary)]));
+        (defined $link, $CLASS->of($apart->{pid})->user_ns, @$listed{qw(user_ns summary)});
+    };
+    skip "another's user namespace is told here", 2 if $said[0];
+    is_deeply([ @said[ 1, 2 ] ], [ ({ ours => 0 }) x 2 ], 'a user namespace that is not told, with other ids in it, is not ours');
+    like($said[3], qr/; in another user namespace\b/, 'and the summary says so');
 }
 
 # ---- those that end, and those that are hidden ----
