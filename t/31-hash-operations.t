@@ -202,6 +202,19 @@ is_deeply(changed { $cap_effective{$object} = $object }, { E => $start{E} & ~bit
     'and the answers are what counts');
 is_deeply(changed { "xkillx" =~ /(k.*l)/; $cap_effective{$1} = 0 }, { E => $start{E} & ~bit(5) }, '$1 as a key');
 is_deeply(changed { "x0x" =~ /(\d)/; $cap_effective{kill} = $1 }, { E => $start{E} & ~bit(5) }, '$1 as a value');
+{
+    my @got = privileged {
+        raw_capset(bit(5), $start{P}, 0);
+        my @got;
+        for my $name (qw(kill chown kill)) {
+            "x$name" =~ /x(.*)/ or die "no match\n";
+            $Counted::value = $name;
+            push @got, $cap_effective{$1}, $cap_effective{$magical};
+        }
+        return @got;
+    };
+    is_deeply(\@got, [ 1, 1, 0, 0, 1, 1 ], '$1 and a tied key that change between two reads');
+}
 
 # ---- what only reads, and what does not ----
 
