@@ -7,7 +7,7 @@ use POSIX ();
 use Test::More;
 
 use lib 't/lib';
-use ExecTest qw(own_mounts build_helper call many_ids);
+use ExecTest qw(own_mounts build_helper build_dynamic call many_ids);
 use Linux::Prctl qw(:all);
 use Linux::Prctl::Status;
 use TestChild qw(in_child);
@@ -118,6 +118,44 @@ SKIP: {
     is_deeply([ sort { $a <=> $b } keys %seen ], [ 0, EACCES ], 'some were executed, some refused, and nothing else');
 }
 
+# ---- whether it may be read ----
+
+# Who may execute a file and not read it, or its loader, is not dumpable afterwards.
+sub dumpable_after {
+    my ($path, @caps) = @_;
+    return in_child {
+        setpriv(reuid => 1003, regid => 2003, clear_groups => 1, caps => \@caps, inh_caps => []);
+        my $said = Linux::Prctl::Status->current->after_exec($path)->dumpable;
+        open my $out, '-|', $path, 'again' or die "$path: $!\n";
+        my ($happened) = map { /^dumpable (\d)$/ ? $1 : () } <$out>;
+        return ($said, $happened);
+    };
+}
+
+my $buffer = $helper;
+call(removexattr => $buffer, 'system.posix_acl_access');
+chown 0, 0, $helper or die "$helper: $!\n";
+chmod 0711, $helper;
+for my $case ([ 'nobody in particular', 0 ], [ 'with kill', 0, 'kill' ], [ 'with dac_read_search', 1, 'dac_read_search' ],
+    [ 'with dac_override', 1, 'dac_override' ])
+{
+    my ($who, $readable, @caps) = @$case;
+    my ($said, $happened) = dumpable_after($helper, @caps);
+    is($said, $happened, "a file that may not be read, $who: dumpable");
+    is($happened == 1 ? 1 : 0, $readable, "... which it is: $readable");
+}
+SKIP: {
+    skip 'no program with a loader of its own', 4 if !build_dynamic($dir);
+    chmod 0755, "$dir/dynamic";
+    for my $case ([ 0755, 1 ], [ 0711, 0 ]) {
+        my ($mode, $readable) = @$case;
+        chmod $mode, "$dir/loader";
+        my ($said, $happened) = dumpable_after("$dir/dynamic");
+        is($said, $happened, sprintf 'a loader with %04o: dumpable', $mode);
+        is($happened == 1 ? 1 : 0, $readable, "... which it is: $readable");
+    }
+}
+
 # ---- whether real ids count ----
 
 # Linux 6.16 looks whether an effective id is a new one, and before that, whether it is the
@@ -140,8 +178,6 @@ sub after_plain {
     };
 }
 
-my $buffer = $helper;
-call(removexattr => $buffer, 'system.posix_acl_access');
 chmod 0755, $helper;
 for my $case (
     [ 'ids that are the same', { ruid => 1001, euid => 1001, rgid => 2001, egid => 2001 }, 'kill', 'kill' ],

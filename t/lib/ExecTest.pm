@@ -13,7 +13,7 @@ use Linux::Prctl qw(:all);
 use Linux::Prctl::Status;
 use POSIX ();
 
-our @EXPORT_OK = qw(own_mounts exec_stage exec_trial leave_stage why_trial build_helper call many_ids
+our @EXPORT_OK = qw(own_mounts exec_stage exec_trial leave_stage why_trial build_helper build_dynamic call many_ids
     why_case write_caps caps_attribute);
 
 my $STATUS = 'Linux::Prctl::Status';
