@@ -21,7 +21,7 @@ if (!$stage->{root}) {
 }
 
 my $ALL = 2**41 - 1;
-my ($CHOWN, $KILL) = map { 1 << cap_number($_) } qw(chown kill);
+my ($CHOWN, $KILL, $SETUID) = map { 1 << cap_number($_) } qw(chown kill setuid);
 
 # A user with all in the bounding set and nothing else; what is named is otherwise.
 sub process {
@@ -55,6 +55,11 @@ my @cases = (
     [ 'both, now', 'not_bounded', undef, process => process(bounding => $ALL & ~$KILL, nnp => 1), now => 1 ],
     [ 'a plain file', 'plain_file', 'file_permitted', process => process() ],
     [ 'a plain file, and it could be ambient', 'plain_file', 'ambient', process => process(permitted => $KILL) ],
+    [ 'a plain file, and it cannot be inherited', 'plain_file', undef,
+        process => process(permitted => $KILL, bounding => $ALL & ~$KILL) ],
+    [ 'a plain file, and uid 0 to be had', 'plain_file', 'be_root', process => process(permitted => $SETUID, effective => $SETUID) ],
+    [ 'a file that uid 0 may not execute', 'plain_file', 'file_permitted',
+        process => process(permitted => $SETUID, effective => $SETUID), file => sub { chown 1000, -1, $_[0]; chmod 0700, $_[0] } ],
     [ 'another capability', 'file_lacks_it', 'file_permitted', process => process(), file => has($CHOWN, 0, 1) ],
     [ 'no effective bit',   'not_raised',    'effective_bit',  process => process(), file => has($KILL, 0, 0) ],
     [ 'not inheritable', 'not_inheritable', 'inheritable', process => process(permitted => $KILL), file => has(0, $KILL, 1) ],
