@@ -398,15 +398,23 @@ sub _as_hash {
     return $hash;
 }
 
-# Characters for JSON, from bytes; those that are no UTF-8 are spelled out.
+my $UTF8 = qr/
+    [\x00-\x7f] | [\xc2-\xdf][\x80-\xbf] | \xe0[\xa0-\xbf][\x80-\xbf] | \xed[\x80-\x9f][\x80-\xbf]
+  | [\xe1-\xec\xee\xef][\x80-\xbf]{2} | \xf0[\x90-\xbf][\x80-\xbf]{2} | [\xf1-\xf3][\x80-\xbf]{3}
+  | \xf4[\x80-\x8f][\x80-\xbf]{2}
+/x;
+
+# Characters for JSON, from bytes; those that are no UTF-8 are spelled out. Not by Encode: that
+# of perl 5.26 loses what stands behind them.
 sub _characters {
     my ($data) = @_;
     return { map { $_ => _characters($data->{$_}) } keys %$data } if ref $data eq 'HASH';
     return [ map { _characters($_) } @$data ] if ref $data;
     my $bytes = $data;    # a number that is looked at as text would be text from then on
     return $data if $bytes !~ /[^ -~]/;
-    my $spell = sub { join '', map { sprintf '\\x%02x', $_ } @_ };
-    return Encode::decode('UTF-8', $bytes, $spell);
+    $bytes =~ s/($UTF8+)|(.)/$1 \/\/ sprintf '\\x%02x', ord $2/gse;
+    utf8::decode($bytes);
+    return $bytes;
 }
 
 # In another root directory, or by a path that depends on the working directory, the same name
@@ -414,11 +422,10 @@ sub _characters {
 my $ROOT = join ' ', (stat '/')[ 0, 1 ];
 
 sub _load_json {
-    return if $INC{'JSON/PP.pm'} && $INC{'Encode.pm'};
-    _refused('as_json', $EPERM, 'the root directory is another one by now: load JSON::PP and Encode before chroot(2)')
+    return if $INC{'JSON/PP.pm'};
+    _refused('as_json', $EPERM, 'the root directory is another one by now: load JSON::PP before chroot(2)')
         if $ROOT ne join ' ', (stat '/')[ 0, 1 ];
     local @INC = grep { ref || m{\A/} } @INC;
-    require Encode;
     require JSON::PP;
     return;
 }

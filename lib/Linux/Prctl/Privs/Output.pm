@@ -191,8 +191,8 @@ sub json {
 # as_json of Linux::Prctl::Status does.
 sub text_of {
     my ($bytes) = @_;
-    require Encode;
-    return Encode::decode('UTF-8', $bytes, sub { join '', map { sprintf '\\x%02x', $_ } @_ });
+    require Linux::Prctl::Status;
+    return Linux::Prctl::Status::_characters($bytes);
 }
 
 1;
