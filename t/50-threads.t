@@ -19,7 +19,11 @@ use TestChild qw(company in_child proc_caps);
 plan skip_all => company() if company();
 
 plan skip_all => no_privilege() if no_privilege();
-alarm 1800;    # an emulated machine is slow
+
+# A thread that never ends would keep the tests for ever; each step has its own time, however
+# slow the machine is with all of them.
+use constant PATIENCE => 300;    # an emulated machine is slow
+alarm PATIENCE;
 
 # ---- two kinds of threads: perl's, and one that perl knows nothing of ----
 
@@ -86,6 +90,7 @@ END
 # What some code beside a thread, and alone again, says and changes.
 sub beside {
     my ($start, $code, $prepare) = @_;
+    alarm PATIENCE;
     return privileged {
         $prepare->() if $prepare;
         my $stop = $start->();
@@ -183,6 +188,7 @@ for my $kind ('an ithread', 'a foreign thread') {
             is($did->{changed}, 0, 'before anything has changed');
             is($did->{said}, '', 'and does not warn');
         }
+        alarm PATIENCE;
         my $two = privileged {
             my @stop = map { $start->() } 1;
             my $said = '';
@@ -215,6 +221,8 @@ is(scalar(privileged {
     }), '', 'alone, nothing warns of threads');
 
 # ---- objects and hashes in another thread ----
+
+alarm PATIENCE;
 
 SKIP: {
     skip 'this perl has no threads', 1 if !$ithreads;
