@@ -3,9 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #if defined(FUZZ_status)
 #include "../src/look.c"
+#elif defined(FUZZ_map) || defined(FUZZ_program)
+#include "../src/exec_file.c"
 #else
 #include "../src/lp.h"
 #endif
@@ -26,7 +29,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 /* With a zero behind it, in memory of just that size. */
-#if !defined(FUZZ_attribute) && !defined(FUZZ_names)
+#if !defined(FUZZ_attribute) && !defined(FUZZ_names) && !defined(FUZZ_program)
 static char *text_of(const uint8_t *bytes, size_t size)
 {
     char *text = malloc(size + 1);
@@ -117,8 +120,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     static struct lp_map map;
+    struct lp_exec_range range[MOST_RANGES];
     char *text = text_of(bytes, size);
+    uid_t root = LP_NOBODY;
 
+    MUST(read_ranges(text, true, range, MOST_RANGES, &root) <= MOST_RANGES);
+    (void)some_are_hidden(range, read_ranges(text, false, range, MOST_RANGES, &root));
     if (size < sizeof map.text) {
         memcpy(map.text, text, size + 1);
         (void)lp_in_map(&map, 0);
@@ -126,6 +133,25 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         (void)lp_maps_all(&map);
     }
     free(text);
+    return 0;
+}
+
+#elif defined(FUZZ_program)
+
+/* A file of these bytes, looked at as the kernel would before it executes it. */
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    static struct lp_exec_chain chain;
+    static struct lp_exec_view view;
+    const int file = memfd_create("fuzz", MFD_CLOEXEC);
+
+    MUST(file >= 0 && write(file, bytes, size) == (ssize_t)size);
+    MUST(lp_exec_look_at_ids(0, true, &view) == 0);
+    MUST(lp_exec_look(NULL, file, &view, &chain) == 0);
+    MUST(chain.count > 0 && chain.count <= LP_EXEC_DEPTH);
+    for (size_t i = 0; i < chain.count; i++)
+        MUST(memchr(chain.path[i], '\0', PATH_MAX));
+    (void)close(file);
     return 0;
 }
 
