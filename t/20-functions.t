@@ -12,7 +12,7 @@ use Test::More;
 
 use Masks qw(all_but);
 use Seccomp qw(no_filter);
-use SystemCalls qw(no_sys sys);
+use SystemCalls qw(no_sys sys raw_capset);
 use TestChild qw(fits_long how_ended in_child proc_caps proc_status sanitized);
 
 use Linux::Prctl qw(:functions :extra :constants);
@@ -342,6 +342,13 @@ SKIP: {
     is(get_io_flusher(), $expected == -1 ? undef : $expected,
         'get_io_flusher() is what the kernel says');
 }
+SKIP: {
+    witness(1);
+    needs('get_io_flusher', 1);
+    skip 'set_io_flusher takes sys_resource', 1 if !effective(CAP_SYS_RESOURCE);
+    is_deeply([in_child { map { (set_io_flusher($_), get_io_flusher(), raw(58)) } 1, 0 }], [0, 1, 1, 0, 0, 0],
+        'set_io_flusher: 1 and 0, as the kernel sees it');
+}
 
 # ---- seccomp ----
 
@@ -402,6 +409,38 @@ SKIP: {
     is($then, $mine == 0 ? $pid : $ppid,
         'get_ptracer(): what was set, or the parent if it was refused');
     is($childs, $childs_parent, 'get_ptracer(): a child starts afresh');
+}
+
+# What Yama makes of it: a child, which may not trace its parent, looks into its memory.
+SKIP: {
+    open my $in, '<', '/proc/sys/kernel/yama/ptrace_scope' or skip 'this kernel has no Yama', 4;
+    skip 'who may trace is not told by Yama alone: ptrace_scope is not 1', 4 if <$in> != 1;
+    witness(4);
+    my @seen = in_child {
+        raw_capset(0, 0, 0);    # sys_ptrace may trace everybody
+        pipe my $asked, my $ask or die "pipe: $!\n";
+        pipe my $told, my $tell or die "pipe: $!\n";
+        binmode $_ for $asked, $ask, $told, $tell;
+        my ($me, $other) = ($$, fork // die "fork: $!\n");
+        if (!$other) {
+            close $ask;
+            syswrite $tell, open(my $memory, '<', "/proc/$me/mem") ? 1 : 0 while sysread $asked, my $byte, 1;
+            POSIX::_exit(0);
+        }
+        my @seen = map {
+            my $answer = defined $_ ? set_ptracer($_ eq 'it' ? $other : $_) : 'unset';
+            syswrite $ask, 'x';
+            sysread $told, my $opened, 1;
+            "$answer $opened";
+        } undef, 'it', 0, SET_PTRACER_ANY;
+        close $ask;
+        waitpid $other, 0;
+        return @seen;
+    };
+    is($seen[0], 'unset 0', 'Yama: a child may not trace its parent');
+    is($seen[1], '0 1', 'Yama: set_ptracer($pid): then it may');
+    is($seen[2], '0 0', 'Yama: set_ptracer(0): no more');
+    is($seen[3], '0 1', 'Yama: set_ptracer(SET_PTRACER_ANY): everybody may');
 }
 
 # ---- sets in words ----
