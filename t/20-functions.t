@@ -421,7 +421,8 @@ SKIP: {
         pipe my $asked, my $ask or die "pipe: $!\n";
         pipe my $told, my $tell or die "pipe: $!\n";
         binmode $_ for $asked, $ask, $told, $tell;
-        my ($me, $other) = ($$, fork // die "fork: $!\n");
+        my $me    = $$;    # a list would have the variable itself
+        my $other = fork // die "fork: $!\n";
         if (!$other) {
             close $ask;
             syswrite $tell, open(my $memory, '<', "/proc/$me/mem") ? 1 : 0 while sysread $asked, my $byte, 1;
