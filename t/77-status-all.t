@@ -10,7 +10,7 @@ use Linux::Prctl qw(:all);
 use Linux::Prctl::Status;
 use POSIX ();
 use PrivsTest qw(run in_namespaces waiting);
-use Seccomp qw(filter no_filter no_listener supervised);
+use Seccomp qw(filter no_seccomp no_filter no_listener supervised);
 use Shapes qw(user_namespace);
 use SystemCalls qw(sys);
 use Test::More;
@@ -140,6 +140,7 @@ SKIP: {
         'summary: what is inheritable');
     is(summary_of(sub { $bare->(); cap_inheritable->add($first, $second); cap_ambient->add($first, $second) }),
         "$first, $second; inheritable too; ambient too", 'summary: and ambient');
+    skip no_seccomp(), 1 if no_seccomp();
     is(summary_of(sub { $bare->(); set_no_new_privs(1); set_seccomp(SECCOMP_MODE_FILTER, pack 'SCCL', 6, 0, 0, 0x7fff0000) }),
         "$first, $second; no new privileges; seccomp filter", 'summary: what else decides');
 }

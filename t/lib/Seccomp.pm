@@ -5,7 +5,7 @@ package Seccomp;
 use 5.014;
 use warnings;
 
-use SystemCalls qw(sys raw_prctl);
+use SystemCalls qw(sys no_sys raw_prctl);
 use TestChild ();    # the listener, too, needs /proc
 
 use Config;
@@ -15,7 +15,7 @@ use POSIX ();
 use Storable qw(freeze thaw);
 
 our @EXPORT_OK = qw(
-    no_filter no_listener filter supervised peek
+    no_filter no_listener no_seccomp filter supervised peek
     instructions low_word install_program prctl_answers fewer_program fewer_capabilities
 );
 
@@ -71,6 +71,15 @@ sub install_program {
     die $@ if $! != EACCES;    # without privilege: no_new_privs first
     raw_prctl(38, 1);
     return sys(seccomp => @install);
+}
+
+# Why there can be no filter at all, not even one that allows everything, on whatever
+# processor; nothing, where there can. An emulator has none.
+sub no_seccomp {
+    state $why = no_sys() || TestChild::in_child {
+        eval { install_program(instructions([ RETURN, 0, 0, RET_ALLOW ])); 1 } ? '' : $@;
+    };
+    return $why =~ s/\n\z//r;
 }
 
 # Every prctl(), or those with these options, is answered with an errno.
