@@ -13,6 +13,7 @@ use Test::More;
 
 use lib 't/lib';
 use Seccomp qw(no_listener supervised);
+use SystemCalls qw(no_sys sys);
 use TestChild qw(in_child proc_status);
 
 my $CLASS = 'Linux::Prctl::FileCaps';
@@ -368,8 +369,8 @@ SKIP: {
     # the others have another one open.
   SKIP: {
         skip 'this perl has no threads', 1 if !eval { require threads; 1 };
-        my ($unshare) = { x86_64 => 272, aarch64 => 97, riscv64 => 97 }->{ (POSIX::uname())[4] }
-            or skip 'the number of unshare(2) is not known here', 1;
+        skip no_sys(), 2 if no_sys();
+        my $unshare = sys('unshare');
         my $victim = new_file('victim');
         my $said = in_child {
             my @open = map { open my $in, '<', $victim or die "$victim: $!\n"; $in } 1 .. 20;
@@ -412,8 +413,10 @@ SKIP: {
         system('setcap', $text, $file) == 0 or die "setcap failed\n";
         ok($CLASS->get($file) == $caps, 'setcap writes the same');
     }
-    system('setcap', '=e', $file) == 0 or die "setcap failed\n";
-    is($CLASS->get($file) . '', '=e', 'the flag alone');
+  SKIP: {
+        skip 'this setcap does not take the flag alone, as since libcap 2.7x', 1 if system("setcap =e '$file' 2>/dev/null") != 0;
+        is($CLASS->get($file) . '', '=e', 'the flag alone');
+    }
     system('setcap', '-r', $file);
     is($CLASS->get($file), undef, 'setcap -r leaves none');
 
