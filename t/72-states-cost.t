@@ -55,7 +55,7 @@ sub calls {
     my @lines = <$in>;
     my @at = grep { $lines[$_] =~ /\Agetppid/ } 0 .. $#lines;
     return if @at < 2;
-    return map { /\A(\w+)\(/ ? $1 : () } @lines[ $at[0] + 1 .. $at[1] - 1 ];
+    return map { s/\Aopen\z/openat/r } map { /\A(\w+)\(/ ? $1 : () } @lines[ $at[0] + 1 .. $at[1] - 1 ];
 }
 
 SKIP: {

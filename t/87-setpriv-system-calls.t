@@ -43,6 +43,8 @@ sub in_short {
     for (@_) {
         # with ids of 32 bits, or sizes of 64, where there are others
         my ($name, $first, $second) = /\A(\w+?)(?:32|64)?\((\w*)(?:, (\w+))?/;
+        next if $name eq 'fcntl';    # musl's open(3): open and fcntl
+        $name = 'openat' if $name eq 'open';
         my $call = $name ne 'prctl' ? $name
             : $first eq 'PR_CAP_AMBIENT' ? $second : "$first" . ($first =~ /KEEPCAPS/ ? " $second" : '');
         push @short, $call if !@short || $short[-1] ne $call;

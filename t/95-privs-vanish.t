@@ -13,8 +13,9 @@ use Test::More;
 
 plan skip_all => no_listener() if length no_listener();
 
-# x86_64: openat, newfstatat, statx, getxattrat, readlink
-my @WATCHED = (257, 262, 332, 464, 89);
+# x86_64: openat, newfstatat, statx, getxattrat; and, with the path first, readlink, open, stat, lstat
+my @PATH_FIRST = (89, 2, 4, 6);
+my @WATCHED = (257, 262, 332, 464, @PATH_FIRST);
 
 # What privs says, while something happens when it is about to look at a path.
 sub while_looking {
@@ -22,7 +23,7 @@ sub while_looking {
     my $happened;
     my ($calls, @said) = supervised(\@WATCHED, sub {
         my ($call) = @_;
-        my $at = $call->{syscall} eq '89' || $call->{syscall} eq 'readlink' ? 0 : 1;
+        my $at = grep({ $call->{syscall} eq $_ } @PATH_FIRST, 'readlink') ? 0 : 1;
         my $name = eval { peek($call, $call->{args}[$at], 4096) } // return;
         $name =~ s/\0.*//s;
         $happen->() if $name eq $path && !$happened++;
