@@ -150,6 +150,13 @@ travels($set_mce_kill, "policy $_", $_) for 0 .. 2;
     my $answer = sub { my ($call) = @_; return { value => 2**20, write => { $call->{args}[1] => $auxv } } };
     (undef, $errno, @pairs) = supervised(['prctl'], $answer, sub { $! = 0; my @pairs = get_auxv(); ($! + 0, @pairs) });
     is_deeply([ $errno, @pairs ], [EPROTO], 'filtered prctl: get_auxv: no more is read than there is room for');
+
+    # What was not written is not there, whatever a call before has left in the memory.
+    my @parts = ($auxv, substr($auxv, 0, 16), '');
+    my (undef, @counts) = supervised(['prctl'],
+        sub { my ($call) = @_; return { value => length $auxv, write => { $call->{args}[1] => shift @parts } } },
+        sub { map { $! = 0; my @got = get_auxv(); (scalar @got, $! + 0) } 1 .. 3 });
+    is_deeply(\@counts, [ 4, 0, 2, 0, 0, EPROTO ], 'filtered prctl: get_auxv: less is written than was said');
 }
 
 {
