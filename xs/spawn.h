@@ -250,7 +250,8 @@ static void S_read_fds(pTHX_ const struct options *options, struct lp_spawn *spa
         if (!SvROK(value) || SvTYPE(SvRV(value)) != SVt_PVHV)
             bad_option(options, OPT_fds, "%s is not a hash reference", shown(value));
         hash = (HV *)SvRV(value);
-        for (I32 left = hv_iterinit(hash); hv_iternext(hash); left--)
+        (void)hv_iterinit(hash);
+        while (hv_iternext(hash))
             most++;
     }
     spawn->fd = scratch(most * sizeof *spawn->fd);
