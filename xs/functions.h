@@ -258,7 +258,7 @@ LP_INLINE long status_of(const struct function *function, enum body body,
 }
 
 /* Most functions are given nothing, or one argument which is all that prctl(2) takes. */
-enum taking { TAKES_NONE, TAKES_ONE, TAKES_ANY, TAKINGS };
+enum taking { TAKES_NONE, TAKES_ONE, TAKES_ANY };
 
 static enum taking taking_of(const struct word *word)
 {
