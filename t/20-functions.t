@@ -300,7 +300,7 @@ SKIP: {
 }
 
 SKIP: {
-    needs('get_tid_address', 2);
+    needs('get_tid_address', 3);
     my $thread_at = sub {
         my $address = get_tid_address();
         open my $memory, '<:raw', '/proc/self/mem' or die "/proc/self/mem: $!\n";
@@ -308,6 +308,18 @@ SKIP: {
         sysread $memory, my ($bytes), 4;
         return unpack 'L', $bytes;
     };
+    SKIP: {
+        skip no_sys(), 1 if length no_sys();
+        my $wished = 0x5aa5c33c;    # what is in the buffer for the answer before
+        my ($bare, $is) = in_child {
+            sys(set_tid_address => $wished);
+            my $room = "\0" x 8;
+            sys(prctl => 40, $room, 0, 0, 0);
+            (unpack('L!', $room), get_tid_address());
+        };
+        skip 'the bare call answers with another one', 1 if $bare != $wished;
+        is($is, $wished, 'get_tid_address(): an answer that looks like none');
+    }
     # glibc 2.42 has a state of the thread there.
     skip 'the C library keeps no number of a thread there', 2 if $thread_at->() < 10 && $$ >= 10;
     is($thread_at->(), $$, 'get_tid_address(): the number of this thread stands there');

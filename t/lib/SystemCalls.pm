@@ -17,28 +17,28 @@ our @EXPORT_OK = qw(
 # generic: the 64-bit processors that came late
 my %generic = (
     clone => 220, prctl => 167, capget => 90, capset => 91, seccomp => 277, unshare => 97,
-    setresuid => 147, setresgid => 149, setgroups => 159, ioctl => 29, gettid => 178,
+    setresuid => 147, setresgid => 149, setgroups => 159, ioctl => 29, gettid => 178, set_tid_address => 96,
 );
 my %numbers = (
     x86_64 => {
         clone => 56, prctl => 157, capget => 125, capset => 126, seccomp => 317, unshare => 272,
-        setresuid => 117, setresgid => 119, setgroups => 116, ioctl => 16, gettid => 186,
+        setresuid => 117, setresgid => 119, setgroups => 116, ioctl => 16, gettid => 186, set_tid_address => 218,
     },
     i386 => {
         clone => 120, prctl => 172, capget => 184, capset => 185, seccomp => 354, unshare => 310,
-        setresuid => 208, setresgid => 210, setgroups => 206, ioctl => 54, gettid => 224,
+        setresuid => 208, setresgid => 210, setgroups => 206, ioctl => 54, gettid => 224, set_tid_address => 258,
     },
     arm => {
         clone => 120, prctl => 172, capget => 184, capset => 185, seccomp => 383, unshare => 337,
-        setresuid => 208, setresgid => 210, setgroups => 206, ioctl => 54, gettid => 224,
+        setresuid => 208, setresgid => 210, setgroups => 206, ioctl => 54, gettid => 224, set_tid_address => 256,
     },
     s390x => {
         clone => 120, prctl => 172, capget => 184, capset => 185, seccomp => 348, unshare => 303,
-        setresuid => 208, setresgid => 210, setgroups => 206, ioctl => 54, gettid => 236,
+        setresuid => 208, setresgid => 210, setgroups => 206, ioctl => 54, gettid => 236, set_tid_address => 252,
     },
     powerpc64 => {
         clone => 120, prctl => 171, capget => 183, capset => 184, seccomp => 358, unshare => 282,
-        setresuid => 164, setresgid => 169, setgroups => 81, ioctl => 54, gettid => 207,
+        setresuid => 164, setresgid => 169, setgroups => 81, ioctl => 54, gettid => 207, set_tid_address => 232,
     },
     aarch64     => \%generic,
     riscv64     => \%generic,
