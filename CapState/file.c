@@ -49,7 +49,7 @@ static int check_name(const struct opened *opened, const struct stat *wanted,
 {
     struct stat found;
 
-    if (lp_has_proc() && stat(opened->name, &found) == 0
+    if (lp_has_proc() && lp_fstatat(AT_FDCWD, opened->name, &found, 0) == 0
         && found.st_dev == wanted->st_dev && found.st_ino == wanted->st_ino)
         return 0;
     errno = ENOENT;
@@ -60,7 +60,7 @@ static int check(const struct opened *opened, struct lp_file_failure *failure)
 {
     struct stat stat;
 
-    if (fstat(opened->fd, &stat) != 0)
+    if (lp_fstat(opened->fd, &stat) != 0)
         return trouble(failure, LP_FILE_REFUSED);
     if (S_ISREG(stat.st_mode))
         return opened->ours ? check_name(opened, &stat, failure) : 0;

@@ -175,7 +175,7 @@ static enum lp_find_event examine(struct lp_find *find, int fd, const char *name
         return refused(find, found);
     if (has_caps < 0)
         return failed(find, found);
-    if (fstatat(fd, name, &found->stat, follow ? 0 : AT_SYMLINK_NOFOLLOW) != 0)
+    if (lp_fstatat(fd, name, &found->stat, follow ? 0 : AT_SYMLINK_NOFOLLOW) != 0)
         return vanished() ? LP_FIND_PAUSE : refused(find, found);
     if (!S_ISREG(found->stat.st_mode)
         || (!has_caps && !(found->stat.st_mode & (S_ISUID | S_ISGID))))
@@ -215,9 +215,9 @@ static bool is_pseudo(int fd)
         0x6e736673, /* nsfs */
         0x00000187, /* autofs, where nothing is mounted yet */
     };
-    struct statfs system;
+    struct statfs system = {.f_type = 0};
 
-    if (fstatfs(fd, &system) != 0)
+    if (lp_done(fstatfs(fd, &system)) != 0)
         return false;
     for (size_t i = 0; i < sizeof magics / sizeof *magics; i++)
         if ((uint32_t)system.f_type == magics[i])
@@ -293,7 +293,7 @@ static enum lp_find_event enter(struct lp_find *find, int above, const char *nam
 
     if (fd < 0)
         return parent && vanished() ? LP_FIND_PAUSE : refused(find, found);
-    if (fstat(fd, &stat) == 0) {
+    if (lp_fstat(fd, &stat) == 0) {
         if (left_out(find, parent, fd, stat.st_dev)) {
             (void)close(fd);
             return LP_FIND_PAUSE;
@@ -321,7 +321,7 @@ static enum lp_find_event leave(struct lp_find *find, struct lp_found *found)
             parent->fd = openat(level->fd, "..",
                                 O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
         while (parent->fd < 0 && errno == EINTR);
-        if (parent->fd < 0 || fstat(parent->fd, &stat) != 0 || stat.st_dev != parent->device
+        if (parent->fd < 0 || lp_fstat(parent->fd, &stat) != 0 || stat.st_dev != parent->device
             || stat.st_ino != parent->inode) {
             if (parent->next < parent->entries.length) {
                 find->path.length = parent->path;
@@ -348,7 +348,7 @@ static int find_type(int fd, const char *name, unsigned char *type)
 {
     struct stat stat;
 
-    if (fstatat(fd, name, &stat, AT_SYMLINK_NOFOLLOW) != 0)
+    if (lp_fstatat(fd, name, &stat, AT_SYMLINK_NOFOLLOW) != 0)
         return -1;
     *type = S_ISREG(stat.st_mode) ? DT_REG : S_ISDIR(stat.st_mode) ? DT_DIR : DT_UNKNOWN;
     return 0;
@@ -400,7 +400,7 @@ static enum lp_find_event begin(struct lp_find *find, struct lp_found *found)
     find->root += strlen(path) + 1;
     find->path.length = 0;
     if (add_bytes(&find->path, path, strlen(path) + 1) != 0
-        || fstatat(AT_FDCWD, path, &stat, follow ? 0 : AT_SYMLINK_NOFOLLOW) != 0)
+        || lp_fstatat(AT_FDCWD, path, &stat, follow ? 0 : AT_SYMLINK_NOFOLLOW) != 0)
         return refused(find, found);
     if (S_ISDIR(stat.st_mode))
         return enter(find, AT_FDCWD, path, follow, found);

@@ -224,7 +224,7 @@ static int look_at_file(int fd, const char *path, const struct lp_exec_view *vie
     struct statvfs mount;
 
     memset(file, 0, sizeof *file);
-    if (fstat(fd, &stat) != 0 || fstatvfs(fd, &mount) != 0)
+    if (lp_fstat(fd, &stat) != 0 || lp_done(fstatvfs(fd, &mount)) != 0)
         return -1;
     file->uid = stat.st_uid;
     file->gid = stat.st_gid;

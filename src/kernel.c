@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -123,6 +122,24 @@ int lp_open_proc(const char *path)
     (void)close(fd); /* it was only read */
     errno = ENOENT;
     return -1;
+}
+
+/* No file has the mode 0, without a type. */
+static int found_it(int result, const struct stat *found)
+{
+    return (int)(result == 0 && !found->st_mode ? lp_no_answer() : lp_done(result));
+}
+
+int lp_fstat(int fd, struct stat *found)
+{
+    found->st_mode = 0;
+    return found_it(fstat(fd, found), found);
+}
+
+int lp_fstatat(int fd, const char *path, struct stat *found, int flags)
+{
+    found->st_mode = 0;
+    return found_it(fstatat(fd, path, found, flags), found);
 }
 
 ssize_t lp_read_fd(int fd, void *bytes, size_t size)

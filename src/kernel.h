@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "caps.h"
@@ -171,6 +172,10 @@ int lp_write_proc(const char *path, const char *text);
 /* As much of a file of /proc as there is room for, and its length: it may come in several
  * pieces. */
 ssize_t lp_read_file(const char *path, char *text, size_t size);
+
+/* fstat(2) and fstatat(2), which have written something, or fail. */
+int lp_fstat(int fd, struct stat *found);
+int lp_fstatat(int fd, const char *path, struct stat *found, int flags);
 
 /* What a symbolic link has, with a NUL behind it, and its length; or -1. */
 ssize_t lp_readlink(const char *path, char *text, size_t size);

@@ -306,9 +306,9 @@ static bool same_file(const struct stat *one, const struct stat *other)
 
 static int same_descriptors(int one, int other)
 {
-    struct stat here = {.st_ino = 1}, there = {.st_ino = 2};
+    struct stat here, there;
 
-    if (fstat(one, &here) != 0 || fstat(other, &there) != 0)
+    if (lp_fstat(one, &here) != 0 || lp_fstat(other, &there) != 0)
         return -1;
     return must(same_file(&here, &there));
 }
@@ -514,9 +514,9 @@ static int set_nice(struct child *child, unsigned *index)
 /* Is that directory here? */
 static int is_here(int directory, const char *path)
 {
-    struct stat wanted = {.st_ino = 1}, here = {.st_ino = 2};
+    struct stat wanted, here;
 
-    if (fstat(directory, &wanted) != 0 || stat(path, &here) != 0)
+    if (lp_fstat(directory, &wanted) != 0 || lp_fstatat(AT_FDCWD, path, &here, 0) != 0)
         return -1;
     return must(same_file(&wanted, &here));
 }

@@ -24,7 +24,7 @@ static unsigned links(void)
 
     if (fd < 0)
         return LP_THREADS_UNKNOWN;
-    if (fstat(fd, &task) == 0 && task.st_nlink > OWN_LINKS)
+    if (lp_fstat(fd, &task) == 0 && task.st_nlink > OWN_LINKS)
         others = (unsigned)task.st_nlink - OWN_LINKS - 1;
     (void)close(fd); /* it was only looked at */
     return others;

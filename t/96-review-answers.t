@@ -21,6 +21,7 @@ plan skip_all => no_filter() if length no_filter();
 use constant RET_TRAP => 0x00030000;
 
 my %number = (
+    fstat => 5, newfstatat => 262, statx => 332,
     getgroups => 115,
     setxattr => 188, fsetxattr => 190,
     getxattr => 191, lgetxattr => 192, fgetxattr => 193, getxattrat => 464,
@@ -50,6 +51,21 @@ my %ways  = (
     get    => sub { $CLASS->get($_[0]) },
     remove => sub { $CLASS->remove($_[0]) },
 );
+# Which call the C library makes of fstat(2) is its own affair; all of them are answered.
+for my $method (sort keys %ways) {
+    for my $how ('trapped', 'pretended') {
+        my ($error, $errno) = in_child {
+            $how eq 'trapped' ? trap(qw(fstat newfstatat statx))
+                : Seccomp::filter(map { [ $number{$_}, 0 ] } qw(fstat newfstatat statx));
+            local $! = 0;
+            return ('', 0) if eval { $ways{$method}->($file); 1 };
+            return ($@, $! + 0);
+        };
+        is($errno, EPROTO, "$method: what a $how fstat tells is not believed");
+        like($error, qr/\A\Q$method\E\(.*no kernel answers like that/, '... and why is said');
+    }
+}
+
 for my $row ([ set => 'setxattr' ], [ get => 'getxattr' ], [ remove => 'removexattr' ]) {
     my ($method, $call) = @$row;
     for my $by ('path', 'handle') {

@@ -279,7 +279,8 @@ static SV *S_op_data(pTHX_ const struct lp_op *op, const struct lp_creds *target
     put(hash, "step", newSVuv(op->step));
     put(hash, "call", newSVpv(op_names[op->code], 0));
     for (unsigned i = 0; i < parts; i++)
-        put(hash, part[i].name, part[i].list ? list_ref(part[i].list) : newSViv((IV)(long)op->value));    /* -1: any tracer */
+        put(hash, part[i].name, part[i].list ? list_ref(part[i].list)
+                                             : newSViv((IV)(long)op->value)); /* -1: any tracer */
     put(hash, "after", creds_data(after));
     return newRV_noinc((SV *)hash);
 }
