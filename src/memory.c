@@ -59,6 +59,8 @@ const struct lp_known_caps lp_known_caps = {lp_knows, lp_lacks};
 
 static pthread_mutex_t shared = PTHREAD_MUTEX_INITIALIZER;
 
+/* Signals are held around it: a handler that jumps out would leave it locked, for each fork(2)
+ * to wait for, and one that comes back here would wait for itself. */
 static void lock_shared(void)
 {
     (void)pthread_mutex_lock(&shared); /* fails for a bad one only */
@@ -103,24 +105,30 @@ static void keep_from_children(void)
 void lp_note_ptracer(long tracer)
 {
     int saved = errno;
+    struct lp_held held;
 
+    lp_hold_signals(&held);
     lock_shared();
     if (ptracer == &without_page)
         keep_from_children();
     *ptracer = (struct ptracer){.noted = true, .process = getpid(), .tracer = tracer};
     unlock_shared();
+    lp_release_signals(&held);
     errno = saved;
 }
 
 /* Only of a page that the kernel does not clear is it asked whose it is. */
 static bool is_noted(long *tracer)
 {
+    struct lp_held held;
     bool noted;
 
+    lp_hold_signals(&held);
     lock_shared();
     noted = ptracer->noted && (ptracer != &without_page || ptracer->process == getpid());
     *tracer = ptracer->tracer;
     unlock_shared();
+    lp_release_signals(&held);
     return noted;
 }
 
