@@ -186,14 +186,17 @@ END
 # ---- building, testing, telling ----
 
 # Builds a copy with a perl and runs xt/suite there: as few or as many arguments as one
-# likes for Makefile.PL and for xt/suite. In a Debian's folder, if one is given.
+# likes for Makefile.PL and for xt/suite, and a list of what passed before. In a Debian's folder,
+# if one is given.
 sub build_and_test {
     my (%how) = @_;
     my ($root, $perl, $log) = @how{qw(root perl log)};
     my $where = "/tmp/linux-prctl-copy-$$";
     my $there = copy_distribution(($root // '') . $where);
     my $make  = quoted($perl, 'Makefile.PL', 'OPTIMIZE=-O2 -g ' . ($how{optimize} // ''), @{ $how{makefile} // [] });
-    my $suite = quoted($perl, 'xt/suite', @{ $how{suite} // [] });
+    my @passed = defined $how{passed} ? '--passed' : ();
+    write_file("$there/passed", read_file($how{passed})) if @passed;
+    my $suite = quoted($perl, 'xt/suite', @{ $how{suite} // [] }, map { ($_, 'passed') } @passed);
     my @sh    = ('sh', '-euc', "cd '$where'; $make; make -s; exec $suite");
     my $status = run($log, $root ? inside($root, @sh) : @sh);
     remove_tree($there);
@@ -235,32 +238,37 @@ sub show_table {
     return;
 }
 
-# What makes a result one of this tree: the files that are copied, but for what the full runs
-# themselves write, and how they are tested.
-sub digest_of {
+# What makes a result one of this tree: how it is tested, and what is copied, but for what says
+# nothing about the module as it runs. By test file, of which each is another one's matter, and
+# as '' of all.
+sub digests_of {
     my (@how) = @_;
-    my $sha = Digest::SHA->new(256);
-    $sha->add("@how\n");
-    for my $name (grep { $_ ne 'xt/README' && $_ ne 'Changes' } sort keys %{ maniread("$top/MANIFEST") }) {
-        $sha->add("$name\n");
-        $sha->addfile("$top/$name");
+    my $common = Digest::SHA->new(256)->add("@how\n");
+    my (%of, $all);
+    for my $name (sort keys %{ maniread("$top/MANIFEST") }) {
+        next if $name =~ m{\A(?:README|Changes|bench/|packaging/|xt/(?!suite\z))};
+        my $sha = Digest::SHA->new(256)->addfile("$top/$name")->hexdigest;
+        $all .= $sha;
+        $name =~ m{\At/\d[^/]*\.t\z} ? $of{$name} = $sha : $common->add("$name $sha\n");
     }
-    return $sha->hexdigest;
+    $common = $common->hexdigest;
+    $_ = Digest::SHA::sha256_hex("$common $_") for values %of;
+    return ('' => Digest::SHA::sha256_hex("$common $all"), %of);
 }
 
 # Tests each of a list, with a log for each, and returns the exit status: 0 if nothing
-# failed. The code gets an item and the name of its log, and returns the item's names in
-# the table; then the log says how it went, and an exception says why it did not go.
-# With jobs, that many at the same time. With resume, what passed before is not tested
-# again: on the same tree, and by the same words.
+# failed. The code gets an item, the name of its log and a list for xt/suite --passed, and
+# returns the item's names in the table; then the log says how it went, and an exception says
+# why it did not go. With jobs, that many at the same time. With resume, what passed before
+# is not tested again: with the same code and tests, and by the same words.
 sub prove_each {
     my (%how) = @_;
     my @items = @{ $how{items} };
     my (%running, @table, $failed);
     die "$0: --resume needs --cache\n" if $how{resume} && $temporary;
-    my $digest = $how{digest} = $how{resume} && digest_of(@{ $how{resume} });
+    $how{digest} = { digests_of(@{ $how{resume} }) } if $how{resume};
     for my $place (0 .. $#items) {
-        next if $digest && ($table[$place] = passed_before($digest, $items[$place]));
+        next if $how{resume} && ($table[$place] = passed_before($how{digest}{''}, $items[$place]));
         row_of(\%running, \@table) if keys %running >= ($how{jobs} // 1);
         print '== ', name_of($items[$place]), "\n";
         my ($pid, $from) = start_proof(\%how, $items[$place]);
@@ -292,6 +300,23 @@ sub passed_before {
     return $of eq $digest ? \@row : undef;
 }
 
+# Which test files passed, as who: of the run whose log is there, also if that was broken off, and
+# before it. Each line has what it passed as, its digest. A list of those that still hold is for
+# xt/suite.
+sub keep_passed {
+    my ($digest, $log) = @_;
+    my %passed = map { ($_ => 1) } -e "$log.files" ? split /\n/, read_file("$log.files") : ();
+    my %of = map { split ' ' } -e "$log.digests" ? split /\n/, read_file("$log.digests") : ();
+    for (map { -e ? split /\r?\n/, read_file($_) : () } $log, "$log.out") {
+        my ($words, $file) = /\bpassed: (\w+ (\S+) \d+ \d+)\z/ or next;
+        $passed{"$of{$file} $words"} = 1 if $of{$file};
+    }
+    write_file("$log.files", map {"$_\n"} sort keys %passed);
+    write_file("$log.digests", map {"$_ $digest->{$_}\n"} grep {length} sort keys %$digest);
+    write_file("$log.before", map { /\A(\w+) (\w+ (\S+) .*)/ && $1 eq ($digest->{$3} // '') ? "$2\n" : () } keys %passed);
+    return "$log.before";
+}
+
 # A process that tests one, and says its row of the table in the end.
 sub start_proof {
     my ($how, $item) = @_;
@@ -299,14 +324,17 @@ sub start_proof {
     return ($pid, $from) if $pid;
     $SIG{$_} = 'DEFAULT' for qw(HUP INT TERM);
     my $log = log_of($item);
-    unlink $log, "$log.console", "$log.passed";
+    my $passed = $how->{resume} && keep_passed($how->{digest}, $log);
+    unlink $log, "$log.out", "$log.console", "$log.passed";
+    unlink "$log.digests" if !$how->{resume};    # they are not this log's
     my @names = (name_of($item), ('-') x (@{ $how->{columns} } - 1));
-    my $went  = eval { @names = $how->{test}->($item, $log); 1 };
+    my $went  = eval { @names = $how->{test}->($item, $log, $passed); 1 };
     chomp(my $why = $@);
+    keep_passed($how->{digest}, $log) if $how->{resume};
     my $result = results($log);
     push @{ $result->{bad} }, $went ? 'no test ran to its end' : $why if !$went || !$result->{tests};
     my @row = (@names, @$result{qw(tests failed skipped)}, join '; ', @{ $result->{bad} });
-    write_file("$log.passed", join "\0", $how->{digest}, @row) if $how->{digest} && $row[-1] eq '';
+    write_file("$log.passed", join "\0", $how->{digest}{''}, @row) if $how->{resume} && $row[-1] eq '';
     print join "\0", @row;
     STDOUT->flush;
     POSIX::_exit(0);    # the folders and mounts are the parent's
