@@ -71,6 +71,8 @@ my @cases = (
     [ "another namespace's root", 'other_namespace', 'file_permitted', process => process(), file => has($KILL, 0, 1, 777) ],
     [ 'an group that is not mapped', 'owner_not_mapped', 'file_permitted', file => set_uid(100_000, 5), root => 100_000,
         process => process(map => $MAP, gidmap => $MAP) ],
+    [ 'a namespace without uid 0', 'plain_file', 'file_permitted',
+        process => process(map => "1000 101000 5\n", gidmap => "1000 101000 5\n", permitted => $SETUID, effective => $SETUID) ],
     [ 'noroot', 'noroot', 'no_noroot exec', process => root(permitted => $ALL, effective => $ALL, securebits => 1) ],
     [ 'noroot, locked', 'noroot', 'ambient', process => root(permitted => $KILL, effective => $KILL, securebits => 3) ],
     [ 'noroot and nosuid', 'noroot|nosuid', 'no_nosuid exec', process => root(securebits => 3), file => has($KILL, 0, 1),
@@ -100,6 +102,26 @@ for my $case (@cases) {
         my (undef, $with) = why_case($stage, \%case, 1);
         is($with, 1, "$what: with @first it is") or diag($why->{text});
     }
+}
+
+# Where it is there, and why.
+for my $case (
+    [ 'a plain file, and it is ambient', 'ambient',
+        process => process(permitted => $KILL, inheritable => $KILL, ambient => $KILL) ],
+    [ 'uid 0', 'root_bounding', process => root() ],
+    [ 'uid 0, and not bounded but inheritable', 'root_inheritable',
+        process => root(inheritable => $KILL, bounding => $ALL & ~$KILL) ],
+    [ 'of the file', 'file_permitted', process => process(), file => has($KILL, 0, 1) ],
+    [ 'of both, inheritable', 'file_inheritable', process => process(inheritable => $KILL), file => has(0, $KILL, 1) ],
+    [ 'of both, inheritable, and not bounded', 'file_inheritable',
+        process => process(inheritable => $KILL, bounding => $ALL & ~$KILL), file => has(0, $KILL, 1) ],
+    [ 'set-user-ID root', 'root_bounding', process => process(), file => set_uid(0) ],
+) {
+    my ($what, $rule, %case) = @$case;
+    my ($why, $is) = why_case($stage, { %case, cap => 'kill', after => 1 }, 0);
+    is($why->{rule}, $rule, "$what: $rule") or diag($why->{text} // '');
+    is($is, 1, "$what: it is there");
+    is_deeply($why->{ways}, [], "$what: and nothing is to be done");
 }
 
 leave_stage($stage);
