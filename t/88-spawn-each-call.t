@@ -1,0 +1,143 @@
+use 5.014;
+use warnings;
+
+use Test::More;
+
+use lib 't/lib';
+use Errno qw(EPERM);
+use File::Temp;
+use Linux::Prctl qw(spawn);
+use POSIX ();
+use Seccomp qw(supervised no_listener);
+use Shapes qw(is_root);
+use SpawnTest qw(parent_now unlike_before program);
+use TestChild qw(proc_status);
+
+# One system call of the child fails, or is only pretended, at each place where there is one.
+# Then there is an exception and no program; or one that is what the plan says.
+
+my $why = no_listener();
+plan skip_all => $why if length $why;
+
+my ($sh) = map { program($_) } qw(sh);
+my $dir = File::Temp->newdir;
+chmod 0777, "$dir";
+my $report = "$dir/report";
+
+# No process of its own: a signal from one would break off a call that is being answered.
+my $tell = <<'TELL';
+exec 2>&1
+while read -r name rest; do
+    case $name in Uid:|Gid:|Groups:|Cap*|NoNewPrivs:|SigBlk:|SigIgn:|Umask:) echo "$name $rest";; esac
+done </proc/$$/status
+pwd; ulimit -Sn; ulimit -Hn
+read -r stat </proc/$$/stat; set -- $stat; echo $(($1 == $6)) ${19}
+cd /proc/$$/fd; echo *
+TELL
+
+my $root = is_root();
+my @plan = (
+    command => [ $sh, '-c', $tell ], stdin => '/dev/null', stdout => $report, fds => { 9 => \*STDIN },
+    chdir => '/usr', umask => 027, nice => 19, rlimits => { nofile => [ 40, 50 ] }, new_session => 1,
+    no_new_privs => 1, pdeathsig => 'KILL',
+    $root ? (reuid => 1001, regid => 1002, groups => [ 7, 1003 ], ambient_caps => ['net_bind_service'],
+        bounding_set => ['net_bind_service'], securebits => ['noroot'], root => '/') : (),
+);
+
+# By number for x86_64. Those that prctl is asked of each capability are the kernel's alone.
+my %number = (
+    rt_sigaction => 13, rt_sigprocmask => 14, fcntl => 72, open => 2, openat => 257, read => 0, lseek => 8, prctl => 157,
+    setsid => 112, getpid => 39, umask => 95, fstatfs => 138, stat => 4, newfstatat => 262, fstat => 5, dup2 => 33,
+    close_range => 436, prlimit64 => 302, setpriority => 141, getpriority => 140, fchdir => 81, chroot => 161,
+    getresuid => 118, getresgid => 120, getgroups => 115, setfsuid => 122, setfsgid => 123, capget => 125, execve => 59,
+    setgroups => 116, setresgid => 119, setresuid => 117, capset => 126, getdents64 => 217,
+);
+my %name     = reverse %number;
+my %FOR_EACH = map { $_ => 1 } 23, 24;    # PR_CAPBSET_READ, PR_CAPBSET_DROP
+my ($AMBIENT, $IS_SET) = (47, 1);
+
+sub reported { open my $in, '<', $report or return; local $/; return scalar <$in> }
+
+# The child of spawn, before it executes: its memory cannot be looked at, or is perl's.
+my $perl = readlink '/proc/self/exe';
+
+sub is_starting {
+    my ($pid) = @_;
+    my %status = eval { proc_status("/proc/$pid/status") } or return;
+    return if $status{PPid} == $$;
+    my $file = readlink "/proc/$pid/exe";
+    return !defined $file || $file eq $perl;
+}
+
+# What was said, what the program reported, and the calls in their order. $answer is for the
+# call of that number.
+my $INHERITABLE = 30;
+
+sub run {
+    my ($at, $answer) = @_;
+    unlink $report;
+    my ($child, $over, @calls) = (0, 0);
+    my (undef, @said) = supervised([ values %number ], sub {
+        my ($call) = @_;
+        return if $over;
+        if ($call->{pid} != $child) {
+            return if $child || !is_starting($call->{pid});
+            $child = $call->{pid};
+        }
+        my $name = $name{ $call->{syscall} } // $call->{syscall};
+        $over = $name eq 'execve';
+        return if $name eq 'prctl' && ($FOR_EACH{ $call->{args}[0] } || ($call->{args}[0] == $AMBIENT && $call->{args}[1] == $IS_SET));
+        push @calls, $name eq 'prctl' ? "prctl $call->{args}[0]" : $name;
+        return defined $at && @calls == $at ? $answer : undef;
+    }, sub {
+        local $SIG{HUP} = sub { };    # which becomes the default
+        POSIX::dup2(fileno STDIN, $INHERITABLE) // die "dup2: $!\n";
+        my $before = parent_now();
+        my $pid    = eval { spawn(@plan) };
+        my $error  = $@;
+        waitpid $pid, 0 if $pid;
+        ($pid ? "status $?" : $error, waitpid(-1, POSIX::WNOHANG()), unlike_before($before));
+    });
+    return (\@said, scalar reported(), \@calls);
+}
+
+# The places: of very many calls of one kind in a row, the first ones and the last.
+sub places {
+    my (@calls) = @_;
+    return grep {
+        my $at = $_;
+        my $in = grep { ($calls[ $at - $_ ] // '') eq $calls[$at] } 1 .. 3;
+        $at < 3 || $in < 3 || ($calls[ $at + 1 ] // '') ne $calls[$at];
+    } 0 .. $#calls;
+}
+
+my ($said, $expected, $calls) = run();
+is($said->[0], 'status 0', 'goes through by itself');
+like($expected, qr/^CapEff:.*^NoNewPrivs: 1.*^\/usr\n40\n50\n1 19\n0 1 2 (?:\d )*9\n\z/ms, '... and tells what it is');
+my @places = places(@$calls);
+note("@$calls[@places]");
+my %tally;
+for my $row (
+    [ 'EPERM',     { errno => EPERM } ],
+    # A descriptor 0 may be one, and closing a part of all is not seen to have done nothing.
+    [ 'pretended', { value => 0 }, qr/\A(?:open|openat|close_range)\z/ ],
+) {
+    my ($how, $answer, $but) = @$row;
+    my @wrong;
+    for my $at (@places) {
+        next if $but && $calls->[$at] =~ $but;
+        my ($said, $report) = run($at + 1, $answer);
+        my $lived = $said->[0] =~ /\Astatus/;
+        $tally{ $lived ? 'lived' : 'died' }++;
+        my $problem = $lived ? ($said->[0] eq 'status 0' && $report eq $expected ? '' : "it is $report")
+            : $said->[0] !~ /\Aspawn: .* line \d+\.\n\z/s ? 'no exception'
+            : length($report // '')                       ? 'there was a program'
+            :                                               '';
+        $problem ||= "left: @$said[1, 2]" if "@$said[1, 2]" ne '-1 ';
+        push @wrong, "$at, $calls->[$at]: $problem ($said->[0])\n" if $problem;
+    }
+    is("@wrong", '', "each call: $how");
+}
+cmp_ok($tally{$_} // 0, '>', 0, "some $_: " . ($tally{$_} // 0)) for qw(lived died);
+
+done_testing;
