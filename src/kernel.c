@@ -178,6 +178,21 @@ ssize_t lp_read_file(const char *path, char *text, size_t size)
     return length;
 }
 
+/* The name, in parentheses, may have anything in it. */
+int lp_read_task_flags(const char *path, unsigned long *flags)
+{
+    char text[512]; /* they are the ninth of all numbers */
+    const char *at;
+
+    if (lp_read_file(path, text, sizeof text) < 0)
+        return -1;
+    at = strrchr(text, ')');
+    if (at && sscanf(at, ") %*c %*d %*d %*d %*d %*d %lu", flags) == 1)
+        return 0;
+    errno = EBADMSG;
+    return -1;
+}
+
 int lp_write_proc(const char *path, const char *text)
 {
     const size_t length = strlen(text);

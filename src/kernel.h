@@ -172,6 +172,8 @@ int lp_write_proc(const char *path, const char *text);
 /* As much of a file of /proc as there is room for, and its length: it may come in several
  * pieces. */
 ssize_t lp_read_file(const char *path, char *text, size_t size);
+/* The kernel's own flags of a process or thread, from its stat file (proc_pid_stat(5)). */
+int lp_read_task_flags(const char *path, unsigned long *flags);
 
 /* fstat(2) and fstatat(2), which have written something, or fail. */
 int lp_fstat(int fd, struct stat *found);

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -73,4 +74,58 @@ unsigned lp_other_threads(void)
     if (&__libc_single_threaded && __libc_single_threaded)
         return 0;
     return lp_count_other_threads();
+}
+
+/* ---- those that are on their way out ---- */
+
+#define PF_EXITING 0x4UL /* set before anybody is told that a thread has ended */
+
+/* Gone in the meantime is on its way, too. */
+static bool is_leaving(const char *tid)
+{
+    char path[64];
+    unsigned long flags;
+
+    (void)snprintf(path, sizeof path, "/proc/self/task/%.20s/stat", tid);
+    if (lp_read_task_flags(path, &flags) != 0)
+        return errno == ENOENT || errno == ESRCH;
+    return flags & PF_EXITING;
+}
+
+/* How many stay, this one included; 0 if nobody tells. */
+static unsigned staying(int task)
+{
+    union {
+        struct lp_entry entry;
+        char bytes[2048];
+    } found;
+    unsigned count = 0;
+    ssize_t bytes;
+
+    while ((bytes = lp_getdents(task, &found, sizeof found)) > 0)
+        for (ssize_t at = 0; at < bytes;) {
+            const struct lp_entry *entry = (const void *)(found.bytes + at);
+
+            count += entry->name[0] != '.' && !is_leaving(entry->name);
+            at += entry->length;
+        }
+    return bytes == 0 ? count : 0;
+}
+
+enum lp_leaving lp_others_leave(void)
+{
+    const int saved = errno;
+    struct lp_held held;
+    unsigned count = 0;
+    int task;
+
+    lp_hold_signals(&held);
+    task = lp_open_proc("/proc/self/task");
+    if (task >= 0) {
+        count = staying(task);
+        (void)close(task); /* it was only read */
+    }
+    lp_release_signals(&held);
+    errno = saved;
+    return count == 0 ? LP_LEAVING_UNKNOWN : count == 1 ? LP_ALL_LEAVE : LP_ONE_STAYS;
 }

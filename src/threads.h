@@ -15,6 +15,11 @@ unsigned lp_other_threads(void);
  * see a thread that was made without it. */
 unsigned lp_count_other_threads(void);
 
+/* Do those that it has beside this one all end by themselves? One that was joined is counted
+ * until the kernel has put it away. */
+enum lp_leaving { LP_ONE_STAYS, LP_ALL_LEAVE, LP_LEAVING_UNKNOWN };
+enum lp_leaving lp_others_leave(void);
+
 #pragma GCC visibility pop
 
 #endif

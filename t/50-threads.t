@@ -13,7 +13,7 @@ use Test::More;
 use Linux::Prctl qw(:hashes :sets :functions prctl);
 use Masks qw(bit);
 use Shapes qw(privileged no_privilege);
-use SystemCalls qw(raw_prctl raw_capset);
+use SystemCalls qw(no_sys raw_prctl raw_capset sys);
 use TestChild qw(company in_child proc_caps);
 
 plan skip_all => company() if company();
@@ -219,6 +219,41 @@ is(scalar(privileged {
         eval { $_->[0]->() } for @operations;
         $said =~ /thread/ ? $said : '';
     }), '', 'alone, nothing warns of threads');
+
+# ---- a thread that takes long to end ----
+
+# It is joined when the kernel says that it has ended, and counted until that has closed what was
+# its own: many pipes.
+SKIP: {
+    my $unshare = $ithreads && eval { sys('unshare') };
+    skip $ithreads ? no_sys() : 'this perl has no threads', 3 if !$unshare;
+    my $program = <<'END';
+use threads;
+use Linux::Prctl qw(:functions setpriv);
+use POSIX ();
+sub counted { open my $in, '<', '/proc/self/status' or die "status: $!\n"; local $/; <$in> =~ /^Threads:\s+([0-9]+)/m; $1 }
+sub joined {
+    threads->create(sub { syscall($ARGV[0], 0x400) == 0 or die "unshare: $!\n"; 1 while POSIX::pipe() })->join;
+    return counted();    # CLONE_FILES
+}
+my $said = '';
+local $SIG{__WARN__} = sub { $said .= $_[0] };
+my @beside = joined();
+set_keepcaps(0);
+push @beside, joined();
+print eval { setpriv(no_new_privs => 1); 1 } ? "done\n" : $@, "warned: $said\n", "counted: @beside\n";
+END
+    alarm PATIENCE;
+    my @said = do {
+        open my $out, '-|', 'sh', '-c', 'ulimit -n "$(ulimit -Hn)"; exec "$@"', 'sh', $^X, '-Mblib', '-e', $program, $unshare
+            or die "sh: $!\n";
+        <$out>;
+    };
+    is($said[0], "done\n", 'setpriv waits for a thread that was joined');
+    is($said[1], "warned: \n", 'and so does what would warn');
+    skip 'such a thread ends at once here', 1 if $said[2] eq "counted: 1 1\n";
+    like($said[2], qr/\Acounted: [12] [12]\n\z/, 'while it is counted');
+}
 
 # ---- objects and hashes in another thread ----
 

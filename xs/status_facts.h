@@ -252,26 +252,21 @@ static SV *S_new_sets(pTHX_ const struct status *status)
 
 /* ---- what may it do? ---- */
 
-/* Linux before 6.8 has no line for it: the flags of its children of process 2 tell
- * (proc_pid_stat(5)). */
+/* Linux before 6.8 has no line for it: the flags of its children of process 2 tell. */
 #define PF_KTHREAD 0x200000UL
 
 static bool is_of_the_kernel(const struct status *status)
 {
     const unsigned long pid = line_value(status, FACT_pid);
-    char path[64], text[1024];
-    const char *at;
-    unsigned long flags = 0;
+    char path[64];
+    unsigned long flags;
 
     if (status->value[FACT_kernel_thread])
         return line_value(status, FACT_kernel_thread) != 0;
     if (pid != 2 && line_value(status, FACT_ppid) != 2)
         return false;
     (void)snprintf(path, sizeof path, "/proc/%lu/stat", pid);
-    if (lp_read_file(path, text, sizeof text) <= 0)
-        return false;
-    at = strrchr(text, ')'); /* of the name */
-    return at && sscanf(at, ") %*c %*d %*d %*d %*d %*d %lu", &flags) == 1 && flags & PF_KTHREAD;
+    return lp_read_task_flags(path, &flags) == 0 && flags & PF_KTHREAD;
 }
 
 /* A process whose first thread has ended has the others. */

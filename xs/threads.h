@@ -7,18 +7,21 @@
 
 #include <time.h>
 
-/* A thread that was just joined may be counted for a little while. */
-#define LINGER_NS 500000
-#define RETRIES 4
+#define PAUSE_NS 500000
+#define MOST_PAUSES 2000 /* a second, and more: how long a thread may take to end */
+#define FEW_PAUSES 4     /* ... where nobody tells that it does */
 
-/* Other threads that stay. count: the way to ask. */
+/* Other threads that stay, or do not get out of the way. count: the way to ask. */
 PERL_STATIC_INLINE unsigned remaining_threads(unsigned (*count)(void))
 {
+    const struct timespec pause = {0, PAUSE_NS};
     unsigned others = count();
 
-    for (int i = 0; others && others != LP_THREADS_UNKNOWN && i < RETRIES; i++) {
-        const struct timespec pause = {0, LINGER_NS};
+    for (int i = 0; others && others != LP_THREADS_UNKNOWN && i < MOST_PAUSES; i++) {
+        const enum lp_leaving leaving = lp_others_leave();
 
+        if (leaving == LP_ONE_STAYS || (leaving == LP_LEAVING_UNKNOWN && i >= FEW_PAUSES))
+            break;
         (void)nanosleep(&pause, NULL); /* interrupted: ask all the sooner */
         others = count();
     }
