@@ -657,6 +657,8 @@ SKIP: {
     is_deeply($shell->uid, $me->uid, 'the same ids') if $me->uid->{real} == $me->uid->{effective};
     is($shell->keepcaps, 0, 'without keepcaps');
     is_deeply($shell->assumed, ['shared_fs'], 'what is assumed');
+    push @{ $shell->assumed }, 'securebits';
+    is_deeply([ $shell->assumed, $shell->as_hash->{assumed} ], [ ['shared_fs'], ['shared_fs'] ], '... and stays so, whatever the caller does with the list');
     is($shell->exe, undef, 'of the program itself, nothing is known');
     is_deeply($me->after_exec('/bin/sh')->after_exec('/bin/sh')->as_hash, $shell->as_hash, 'and again');
     open my $handle, '<', '/bin/sh' or die "sh: $!\n";
