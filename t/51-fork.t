@@ -50,12 +50,12 @@ SKIP: {
     skip "no seccomp to hide capabilities with: $@", 2 if !@seen;
     is_deeply(\@seen, [ $last + 1, 36, 35, $last + 1 ], 'a child behind a filter sees what the filter lets it see');
     @seen = in_child {
-        keys %cap_effective;
+        my $all = scalar(keys %cap_effective);
         Linux::Prctl::set_no_new_privs();
         Linux::Prctl::set_seccomp(2, fewer_program(35));
-        scalar(keys %cap_effective);
+        ($all, scalar(keys %cap_effective));
     };
-    is_deeply(\@seen, [36], 'and so does a process that has set its own');
+    is_deeply(\@seen, [ $last + 1, 36 ], 'and so does a process that has set its own');
 }
 
 # ---- sets ----

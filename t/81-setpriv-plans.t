@@ -383,4 +383,28 @@ if (!$nnp) {
     is_deeply($after, $plan->{expected}, 'dry_run: ... and what it leads to');
 }
 
+# What the kernel does to the sets when a uid changes, in each step that says what it leads to.
+for my $case (
+    [ 'nothing is kept',  [],                 0 ],
+    [ 'one is kept',      [ caps => ['kill'] ], 1 ],
+) {
+    my ($title, $caps, $kept) = @$case;
+SKIP: {
+        my $cannot = is_root() ? no_shape('root_with_everything') : 'needs root with setuid, setgid and setpcap';
+        skip "root with everything: $cannot", 2 if $cannot;
+        my $said = in_shape root_with_everything => sub {
+            my @plan = (reuid => 65534, regid => 65534, clear_groups => 1, @$caps);
+            my $steps = setpriv(@plan, dry_run => 1)->{steps};
+            my ($to)  = grep { $_->{call} eq 'setresuid' } @$steps;
+            # The kernel itself, in the same state: keepcaps, then setresuid(2).
+            Linux::Prctl::set_keepcaps($kept);
+            raw_ids('uid', (65534) x 3) or die "setresuid: $!\n";
+            my $now = truth();
+            return { to => $to->{after}{caps}, now => $now };
+        };
+        is(hex_of(@{ $said->{to}{permitted} }), $said->{now}{permitted}, "$title: permitted after setresuid");
+        is(hex_of(@{ $said->{to}{effective} }), $said->{now}{effective}, "$title: effective after setresuid");
+    }
+}
+
 done_testing;
