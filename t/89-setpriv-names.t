@@ -116,5 +116,34 @@ $found = in_jail(sub { setpriv(user => 'somebody', clear_groups => 1) });
 is_deeply([ @$found{qw(said uid groups)} ], [ 1, '77 77', '78' ], 'user: the groups can be said otherwise');
 $found = in_jail(sub { setpriv(user => 'somebody', reuid => 5) });
 like($found->{said}, qr/user and reuid contradict each other/, 'user and reuid contradict each other');
+for my $option (qw(groups clear_groups)) {
+    $found = in_jail(sub { setpriv(user => 'nobody-at-all', regid => 5, $option => $option eq 'groups' ? [6] : 1) });
+    like($found->{said}, qr/user "?nobody-at-all"? is neither a user nor a whole number/, "a user that there is not, with $option");
+}
+$found = in_jail(sub { setpriv(user => '1234') });
+like($found->{said}, qr/user "?1234"? has no entry that tells its group/, 'a numeral that is no name has no entry');
+is($found->{uid}, '0 0', '... and nothing is changed');
+$found = in_jail(sub { setpriv(user => 'somebody', regid => 5) });
+is_deeply([ @$found{qw(said uid groups)} ], [ 1, '77 77', '5 78 80' ], 'user: the gid can be said otherwise');
+
+# ---- a user of very many groups ----
+
+# The C library's own files, in the jail, where it has those built in or loads them.
+my @many = map { 3000 + 7 * $_ } 0 .. 199;
+open $conf, '>', "$jail/etc/nsswitch.conf" or die "nsswitch.conf: $!\n";
+print {$conf} "passwd: lptest\ngroup: files\ninitgroups: files\n";
+close $conf or die "nsswitch.conf: $!\n";
+open my $group, '>', "$jail/etc/group" or die "group: $!\n";
+print {$group} map { "group$_:x:$_:root,somebody\n" } reverse @many;
+close $group or die "group: $!\n";
+SKIP: {
+    my $known = in_jail(sub { scalar getgrnam 'group3007' });
+    skip 'the C library reads no files in a jail here', 3 if $known->{said} ne '3007';
+    $found = in_jail(sub { setpriv(user => 'somebody') });
+    is($found->{said}, 1, 'user: very many groups') or diag(explain($found));
+    is($found->{groups}, join(' ', 78, 78, @many), '... all of them');
+    $found = in_jail(sub { setpriv(reuid => 'somebody', regid => 5, init_groups => 1) });
+    is($found->{groups}, join(' ', 5, 78, @many), '... init_groups too');
+}
 
 done_testing;
