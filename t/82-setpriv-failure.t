@@ -9,7 +9,7 @@ use Errno qw(EMFILE ENOSYS EPERM);
 use Linux::Prctl qw(setpriv);
 use Linux::Prctl::Setpriv;
 use POSIX ();
-use Seccomp qw(filter no_filter);
+use Seccomp qw(filter no_filter no_listener peek supervised);
 use SetprivTest qw(truth told_apart is_root raw_groups);
 use Shapes qw(in_shape shape);
 use SystemCalls qw(sys);
@@ -170,6 +170,38 @@ SKIP: {
     };
     like($error, qr/\Asetpriv: step 16, verification: the process has 1 other thread, still with what this one gave up; this process must not go on/,
         'unshare(2) that lies about threads alone: the status file tells of them');
+}
+
+# ... and where nothing tells of them: neither the call nor the list in /proc.
+SKIP: {
+    skip 'threads that nobody tells of: ' . no_listener(), 12 if no_listener();
+    my ($fstat, $newfstatat, $openat, $open) = (5, 262, 257, 2);
+    for my $refused ('opening', 'looking at it') {
+        for my $answer ({ errno => EPERM }, { value => 0 }) {
+            my (undef, $error, $errno, $changed) = supervised([ 'unshare', $fstat, $newfstatat, $openat, $open ], sub {
+                my ($call) = @_;
+                my ($number, @args) = ($call->{syscall}, @{ $call->{args} });
+                return $answer if $number eq 'unshare';
+                if ($number eq $fstat || $number eq $newfstatat) {
+                    my $path = $refused eq 'opening' ? '' : readlink "/proc/$call->{pid}/fd/$args[0]";
+                    return ($path // '') =~ m{\A/proc/\d+/task\z} ? { errno => EPERM } : undef;
+                }
+                my ($path) = split /\0/, peek($call, $args[ $number eq $openat ? 1 : 0 ], 16);
+                return $refused eq 'opening' && ($path // '') eq '/proc/self/task' ? { errno => EPERM } : undef;
+            }, sub {
+                my $before = truth();
+                local $! = 0;
+                eval { setpriv(no_new_privs => 1, pdeathsig => 'USR1') };
+                my ($error, $errno) = ("$@", $! + 0);
+                ($error, $errno, told_apart(truth(), $before));
+            });
+            my $what = "unshare(2) " . ($answer->{errno} ? 'refused' : 'let succeed') . ", and $refused too";
+            like($error, qr/\Asetpriv: whether the process has other threads cannot be told: they would keep what this one gives up at /,
+                "$what: setpriv refuses");
+            isnt($errno, 0, '... with an errno');
+            is($changed, '', '... before anything changes');
+        }
+    }
 }
 
 # The death signal.
