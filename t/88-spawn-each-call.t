@@ -11,7 +11,7 @@ use POSIX ();
 use Seccomp qw(supervised no_listener);
 use Shapes qw(is_root);
 use SpawnTest qw(parent_now unlike_before program);
-use TestChild qw(proc_status);
+use TestChild qw(in_child proc_status);
 
 # One system call of the child fails, or is only pretended, at each place where there is one.
 # Then there is an exception and no program; or one that is what the plan says.
@@ -139,5 +139,41 @@ for my $row (
     is("@wrong", '', "each call: $how");
 }
 cmp_ok($tally{$_} // 0, '>', 0, "some $_: " . ($tally{$_} // 0)) for qw(lived died);
+
+# ---- the descriptors that nobody named ----
+
+# There are three ways to close them, each where the ones before fail or are only pretended. An
+# inheritable one is not there in the program, or there is an exception and no program.
+my ($close_range, $getdents64, $close) = (@number{qw(close_range getdents64)}, 3);
+my %answers = ('as it is' => undef, 'refused' => EPERM, 'pretended' => 0);
+my $has_range = syscall($close_range, 2**20, 2**20, 0) == 0;    # since Linux 5.9
+my %ends;
+for my $range (sort keys %answers) {
+    for my $list (sort keys %answers) {
+        for my $each ('as it is', 'pretended') {
+            my @rules = grep { defined $_->[1] } [ $close_range, $answers{$range} ], [ $getdents64, $answers{$list} ],
+                [ $close, $answers{$each} ];
+            my ($error, $status, $left) = in_child {
+                POSIX::dup2(fileno STDIN, $INHERITABLE) // die "dup2: $!\n";
+                Seccomp::filter(@rules) if @rules;
+                my $pid = eval { spawn(command => [ $sh, '-c', "test ! -e /proc/\$\$/fd/$INHERITABLE" ]) };
+                my $error = "$@";
+                waitpid $pid, 0 if $pid;
+                my $status = $pid ? $? : undef;
+                return ($error, $status, waitpid(-1, POSIX::WNOHANG()));
+            };
+            my $title = "close_range $range, the list $list, close $each";
+            $ends{ $error ? 'died' : 'closed' }++;
+            is($left, -1, "$title: no child is left");
+            if ($error) {
+                like($error, qr/\Aspawn: .* line \d+\.\n\z/s, "$title: an exception");
+                ok($each eq 'pretended' && !($has_range && $range eq 'as it is'), '... since it cannot be closed');
+                next;
+            }
+            is($status, 0, "$title: what nobody named is closed");
+        }
+    }
+}
+is(join(' ', sort keys %ends), 'closed died', "$ends{closed} were closed, $ends{died} were not");
 
 done_testing;
