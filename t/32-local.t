@@ -154,6 +154,18 @@ like($heard[1], qr/\Acap_effective\{chown\}: Operation not permitted \(chown is 
 };
 like($heard[1], qr/\ACan only drop/, 'the handler of the warning restores nothing');
 
+# Nor is perl still restoring when that handler dies: it would not speak of undef any more.
+@heard = privileged {
+    $SIG{__WARN__} = sub { die "the handler\n" };
+    my @heard = error_of(sub { { local $capbset{kill} = 0 } 1 });
+    $SIG{__WARN__} = sub { push @heard, @_ };
+    my $nothing;
+    my $text = 'of ' . $nothing;
+    return @heard;
+};
+is($heard[0], "the handler\n", 'a handler that dies');
+like($heard[1], qr/\AUse of uninitialized value \$nothing /, 'leaves perl as it was');
+
 # A reference to an element outlives the scope; the process does not keep the change.
 is(scalar(privileged { my $r; { local $cap_effective{kill} = 0; $r = \$cap_effective{kill}; } effective() }), $start{E},
     'a reference that leaves the scope');

@@ -47,8 +47,11 @@ my $element = \$other{x};
 print "$$element ";
 $$element = 9;
 print "$other{x} $$element ";
+$$element = 0;
+print Linux::Prctl::cap_effective()->has('chown');
 END
-    is($said, '7 9 9 (0)', 'an element of another tied hash stays one when it is aliased');
+    my $chown = Linux::Prctl::cap_effective()->has('chown') ? 1 : 0;
+    is($said, "7 9 9 $chown(0)", 'an element of another tied hash stays one when it is aliased');
 }
 
 # ---- a thread that starts while a hash is iterated over ----

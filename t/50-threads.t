@@ -198,6 +198,15 @@ for my $kind ('an ithread', 'a foreign thread') {
             $said;
         };
         is(scalar(() = $two =~ /changes this thread/g), 2, "beside $kind: local changes twice");
+        my $silent = privileged {
+            my $stop = $start->();
+            my $said = '';
+            local $SIG{__WARN__} = sub { $said .= $_[0] };
+            { no warnings 'Linux::Prctl::threads'; local $cap_effective{kill} = 0; }
+            $stop->();
+            $said;
+        };
+        is($silent, '', "beside $kind: where the category is off, local restores without a word");
         is(scalar(privileged {
                 my $said = '';
                 local $SIG{__WARN__} = sub { $said .= $_[0] };
