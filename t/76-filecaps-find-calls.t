@@ -123,8 +123,9 @@ sub each_call {
             }
             my @silent = silent($is, @$files);
             push @wrong, "$what more than there is" if grep { !$all{$_} } @{ $is->{found} };
+            # fstat(2) waits for nothing: whether that is the directory above cannot be told then.
             push @wrong, "$what interrupted, and @silent is not found, or told: " . join ', ', map { "$_->[0] $_->[1]" } @{ $is->{unread} }
-                if $errno == EINTR && (@silent || @{ $is->{unread} });
+                if $errno == EINTR && (@silent || grep { $_->[1] != ESTALE || $call =~ /\Aopenat/ } @{ $is->{unread} });
             push @wrong, "$what nobody tells of @silent" if $errno != ENOENT && @silent;
             push @wrong, "$what told with another errno" if grep { $_->[1] != $errno && $_->[1] != ESTALE } @{ $is->{unread} };
         }
@@ -147,7 +148,11 @@ for my $kind ('a search', 'before Linux 6.13', 'types not told') {
 
 # Deeper than directories are kept open: on the way back they are opened again.
 {
-    my @files = tree('deep', join('/', ('d') x 70, 'x'), map { join('/', ('d') x $_, 'e', 'y') } 1, 2, 30, 69);
+    # In the order that a file system has its names in, some that are beside the way down come
+    # after it: on the way back they are still to be looked into.
+    my @way    = (qw(d k q z b m u w), ('d') x 62);
+    my @beside = map { my $depth = $_; map { join '/', @way[ 0 .. $depth - 1 ], $_, 'y' } qw(e n x) } 1 .. 6, 30, 69;
+    my @files  = tree('deep', @beside, join '/', @way, 'x');
     my @roots = ("$dir/deep");
     my $plain = run('a search', undef, undef, @roots);
     is_deeply([ $plain->{found}, $plain->{unread} ], [ [ sort @files ], [] ], 'deep: all are found');
