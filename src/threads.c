@@ -92,7 +92,7 @@ static bool is_leaving(const char *tid)
     return flags & PF_EXITING;
 }
 
-/* How many stay, this one included; 0 if nobody tells. */
+/* How many stay, this one included: more than one is as good as all; 0 if nobody tells. */
 static unsigned staying(int task)
 {
     union {
@@ -100,16 +100,16 @@ static unsigned staying(int task)
         char bytes[2048];
     } found;
     unsigned count = 0;
-    ssize_t bytes;
+    ssize_t bytes = 0;
 
-    while ((bytes = lp_getdents(task, &found, sizeof found)) > 0)
-        for (ssize_t at = 0; at < bytes;) {
+    while (count < 2 && (bytes = lp_getdents(task, &found, sizeof found)) > 0)
+        for (ssize_t at = 0; at < bytes && count < 2;) {
             const struct lp_entry *entry = (const void *)(found.bytes + at);
 
             count += entry->name[0] != '.' && !is_leaving(entry->name);
             at += entry->length;
         }
-    return bytes == 0 ? count : 0;
+    return bytes >= 0 ? count : 0;
 }
 
 enum lp_leaving lp_others_leave(void)
