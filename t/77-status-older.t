@@ -10,7 +10,7 @@ use Test::More;
 
 use lib 't/lib';
 use Seccomp qw(filter no_listener peek supervised);
-use TestChild qw(in_child);
+use TestChild qw(in_child proc_status);
 
 # A status file as older kernels have it, without the lines that came later; and what cannot be
 # asked beside it. A listener hands it out, by the numbers of x86_64.
@@ -110,12 +110,15 @@ SKIP: {
 my %since = (
     CapAmb => 'Linux 4.3', NoNewPrivs => 'Linux 4.10', Seccomp => 'Linux 3.8', Seccomp_filters => 'Linux 5.9',
 );
+my %truth = proc_status();
 for my $lines (map({ [$_] } sort keys %since), [ sort keys %since ]) {
     my $title = 'without ' . join ', ', @$lines;
-    my ($hash, $summary, $caps, $asked) = without($lines, sub {
+    my ($hash, $summary, $caps, $asked, $after, $assumed) = without($lines, sub {
         my $status = $CLASS->current;
+        my $after  = $status->after_exec('/bin/sh');
         my @asked  = map { defined $status->$_ ? 1 : 0 } qw(no_new_privs seccomp seccomp_filters);
-        return ($status->as_hash, $status->summary, [ sort keys %{ $status->caps } ], \@asked);
+        return ($status->as_hash, $status->summary, [ sort keys %{ $status->caps } ], \@asked,
+            $after->caps, [ grep { /no_new_privs/ } @{ $after->assumed } ]);
     });
     my %lacks = map { $_ => 1 } @$lines;
     is_deeply($caps, [ sort grep { $_ ne 'ambient' || !$lacks{CapAmb} } qw(ambient bounding effective inheritable permitted) ],
@@ -128,6 +131,10 @@ for my $lines (map({ [$_] } sort keys %since), [ sort keys %since ]) {
     like($summary, qr/\A\Q$all\E(?!\w)/, "$title: the summary");
     # The listener itself is a filter.
     is($summary =~ /seccomp filter/ ? 1 : 0, $lacks{Seccomp} ? 0 : 1, "$title: ... and of seccomp what is told");
+    is_deeply($assumed, $lacks{NoNewPrivs} ? ['no_new_privs'] : [], "$title: after_exec: what is assumed");
+    my $kept = $after->{permitted};
+    is_deeply($kept, in_child { $CLASS->current->after_exec('/bin/sh')->caps->{permitted} }, "$title: after_exec: the same")
+        if !grep { $_ } hex $truth{CapAmb} // 0;
 }
 
 # ---- whose user namespace it is ----

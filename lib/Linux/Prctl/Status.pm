@@ -502,7 +502,7 @@ sub diff {
 # What of the process the rules ask for, as C takes it.
 sub _process {
     my ($self, $assumed) = @_;
-    my %line = map { $_ => $self->_line($_) } qw(Uid Gid Groups NoNewPrivs TracerPid),
+    my %line = map { $_ => scalar $self->_line($_) } qw(Uid Gid Groups NoNewPrivs TracerPid),
         values %SET_LINES;
     my %process = (
         uid    => [ split ' ', $line{Uid} ],
