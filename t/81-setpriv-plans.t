@@ -376,6 +376,7 @@ is_deeply([ sort keys %{ $plan->{expected} } ],
 is_deeply([ sort keys %{ $plan->{expected}{caps} } ],
     [qw(ambient bounding effective inheritable permitted)], 'dry_run: five sets');
 is($plan->{expected}{no_new_privs}, 1, 'dry_run: what is expected');
+is(scalar(in_child { $! = 7; setpriv(dry_run => 1, after_exec => '/bin/sh'); $! + 0 }), 7, 'dry_run: leaves $! alone');
 if (!$nnp) {
     my %step  = %{ $plan->{steps}[-1] };
     my $after = delete $step{after};

@@ -203,8 +203,10 @@ static SV *S_do_setpriv(pTHX_ SV **args, I32 count)
     plan.alone = true;
     check_threads(&options);
     if (is_true(&options, dry_run)) {
+        SV *data = sv_2mortal(plan_data(&options, &plan, env));
+
         errno = saved;
-        return sv_2mortal(plan_data(&options, &plan, env));
+        return data;
     }
     run_plan(&options, &plan, exit);
     if (env)
