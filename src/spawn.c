@@ -401,22 +401,58 @@ static int next_kept(const struct child *child, int from)
     return next;
 }
 
-static int close_ranges(const struct child *child)
+static bool is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) != -1;
+}
+
+static int open_root(void)
+{
+    return open("/", O_PATH | O_CLOEXEC);
+}
+
+/* What is open in a range: one that is known, or a new one; or, where there is no room for a new
+ * one, the first of all that are taken. */
+static int open_in(const struct child *child, int one, int first, int last)
+{
+    int root, copy;
+
+    if (one >= first && one <= last)
+        return one;
+    root = open_root();
+    copy = root < 0 ? -1 : fcntl(root, F_DUPFD_CLOEXEC, first);
+    if (root != copy && !is_kept(child, root))
+        (void)close(root); /* just made, if anything: nothing was written to it */
+    return copy >= first && copy <= last ? copy : first; /* a copy elsewhere ends with exec */
+}
+
+/* Each range, and looks whether that was done. */
+static int close_ranges(const struct child *child, int one)
 {
     for (int first = 3;;) {
         const int kept = next_kept(child, first);
 
-        if (kept > first
-            && syscall(SYS_close_range, first, kept == INT_MAX ? ~0U : (unsigned)kept - 1, 0) != 0)
-            return -1;
+        if (kept > first) {
+            const int open = open_in(child, one, first, kept - 1);
+
+            if (syscall(SYS_close_range, first, kept == INT_MAX ? ~0U : (unsigned)kept - 1, 0) != 0
+                || is_open(open))
+                return -1;
+        }
         if (kept == INT_MAX)
             return 0;
         first = kept + 1;
     }
 }
 
+static int close_one(int fd)
+{
+    (void)close(fd); /* the parent still has what it stands for */
+    return must(!is_open(fd));
+}
+
 /* By the list of those that are open. */
-static int close_listed(const struct child *child)
+static int close_listed(const struct child *child, int one)
 {
     int list = lp_open_proc("/proc/self/fd");
     union {
@@ -424,7 +460,9 @@ static int close_listed(const struct child *child)
         char bytes[2048];
     } found;
     ssize_t bytes;
+    bool all = true;
 
+    (void)one;
     if (list < 0)
         return -1;
     while ((bytes = lp_getdents(list, &found, sizeof found)) > 0) {
@@ -434,45 +472,45 @@ static int close_listed(const struct child *child)
 
             if (lp_decimal(entry->name, strlen(entry->name), INT_MAX, &fd) && (int)fd != list
                 && !is_kept(child, (int)fd))
-                (void)close((int)fd); /* the parent still has what it stands for */
+                all = close_one((int)fd) == 0 && all;
             at += entry->length;
         }
     }
     (void)close(list); /* it was only read */
-    return bytes == 0 ? 0 : -1;
+    return bytes == 0 && all ? 0 : -1;
 }
 
 #define MOST_FDS 1048576UL /* fs.nr_open, where nobody has raised it */
 
 /* One after the other, up to the limit. */
-static int close_each(const struct child *child)
+static int close_each(const struct child *child, int one)
 {
     struct rlimit limit;
     unsigned long most = MOST_FDS;
 
+    (void)one;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_max > most
         && limit.rlim_max < INT_MAX)
         most = limit.rlim_max;
     for (int fd = 3; (unsigned long)fd < most; fd++)
-        if (!is_kept(child, fd))
-            (void)close(fd); /* most are not open */
+        if (!is_kept(child, fd) && close_one(fd) != 0)
+            return -1;
     return 0;
 }
 
 /* All that are neither named nor kept; and that is tried with one that is known to be open. */
 static int close_others(struct child *child, unsigned *index)
 {
-    static int (*const ways[])(const struct child *) = {close_ranges, close_listed, close_each};
+    static int (*const ways[])(const struct child *, int) = {close_ranges, close_listed,
+                                                             close_each};
 
     (void)index;
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-        int one = open("/", O_PATH | O_CLOEXEC);
+        int one = open_root();
 
-        if (one >= 0 && is_kept(child, one)) { /* nothing was there, and is in the way now */
-            (void)close(one);
-            one = -1;
-        }
-        if (ways[i](child) == 0 && (one < 0 || fcntl(one, F_GETFD) == -1))
+        if (one >= 0 && is_kept(child, one)) /* nothing was there: exec closes it */
+            one = fcntl(one, F_DUPFD_CLOEXEC, 3);
+        if (ways[i](child, one) == 0 && (one < 0 || !is_open(one)))
             return 0;
     }
     return must(false);
