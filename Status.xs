@@ -8,11 +8,11 @@ void
 _errno_numbers()
     PPCODE:
         {
-            static const int numbers[] = {EACCES, EBADF,   EINVAL, ELOOP,
-                                          ENOENT, ENOEXEC, EPERM,  ESRCH};
+            static const int numbers[] = {EACCES, EBADF,  EINVAL,  EIO,   ELIBBAD,
+                                          ELOOP,  ENOENT, ENOEXEC, EPERM, ESRCH};
 
-            EXTEND(SP, 8);
-            for (int i = 0; i < 8; i++)
+            EXTEND(SP, 10);
+            for (int i = 0; i < 10; i++)
                 mPUSHi(numbers[i]);
         }
 

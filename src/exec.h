@@ -61,7 +61,7 @@ struct lp_exec_chain {
     bool has_loader;
     struct lp_exec_file loader;
     int error;         /* what comes behind the last file, when all are accepted */
-    bool unread;       /* whether the last one is a program could not be seen */
+    bool unread;       /* whether the last one is a program, or its loader one, could not be seen */
     bool owner_unsure; /* its owner may be the id that stands for those not mapped */
     /* Their names as they are written: "" for a handle; behind the last one, that of
      * the loader or of the file that is not there. */
@@ -75,7 +75,7 @@ enum lp_exec_rule {
     LP_EXEC_NOT_A_FILE,
     LP_EXEC_NO_PERMISSION,
     LP_EXEC_NOEXEC,
-    LP_EXEC_FORMAT, /* or its interpreter or loader cannot be opened */
+    LP_EXEC_FORMAT, /* or its interpreter or loader cannot be opened, or is none */
     LP_EXEC_BAD_ATTRIBUTE,
     LP_EXEC_NOT_ALL_CAPS /* which it needs to be effective */
 };

@@ -306,10 +306,14 @@ union segment {
     Elf64_Phdr large;
 };
 
+/* What was EM_486: x86 takes it for EM_386. */
+#define OLDER_386 6
+
 /* Processors that run each other's programs. */
 static const uint16_t relatives[][2] = {
     {EM_X86_64, EM_386}, {EM_AARCH64, EM_ARM}, {EM_PPC64, EM_PPC}, {EM_SPARCV9, EM_SPARC},
     {EM_SPARC32PLUS, EM_SPARC}, {EM_SPARCV9, EM_SPARC32PLUS},
+    {EM_X86_64, OLDER_386}, {EM_386, OLDER_386},
 };
 
 static bool runs_here(uint16_t machine)
@@ -331,59 +335,171 @@ static bool runs_here(uint16_t machine)
     return false;
 }
 
-static bool is_program(const union elf *elf)
+static bool is_x86(const union elf *elf)
 {
-    const uint16_t type = elf->small.e_type;
+    const uint16_t machine = elf->small.e_machine;
+
+    return machine == EM_X86_64 || machine == EM_386 || machine == OLDER_386;
+}
+
+/* On x86 the kernel looks at the number of the processor alone, not at the class and not at
+ * the order of bytes. On others it depends (MIPS, RISC-V and s390 want their class): there
+ * both have to be right, which is more than some of them ask for. */
+static bool is_of_this_order(const union elf *elf)
+{
     const unsigned char order = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? ELFDATA2MSB
                                                                        : ELFDATA2LSB;
 
-    return memcmp(elf->ident, ELFMAG, SELFMAG) == 0 && elf->ident[EI_DATA] == order
-           && (type == ET_EXEC || type == ET_DYN) && runs_here(elf->small.e_machine);
+    return is_x86(elf) || elf->ident[EI_DATA] == order;
 }
 
-/* Where its segments are described. */
-static void table(const union elf *elf, off_t *at, unsigned *count, size_t *size)
+/* Is it read as one of 64 bits? Those of x32 have the number of x86-64, which is tried first.
+ * Whether the kernel knows x32 it does not tell: it is taken to. */
+static bool is_large(const union elf *elf)
 {
-    const bool large = elf->ident[EI_CLASS] == ELFCLASS64;
+    const unsigned char bits = elf->ident[EI_CLASS];
 
-    *at = (off_t)(large ? elf->large.e_phoff : elf->small.e_phoff);
-    *count = large ? elf->large.e_phnum : elf->small.e_phnum;
-    *size = large ? elf->large.e_phentsize : elf->small.e_phentsize;
+    switch (elf->small.e_machine) {
+    case EM_386:
+    case OLDER_386:
+        return false;
+    case EM_X86_64:
+        return bits != ELFCLASS32 || elf->large.e_phentsize == sizeof(Elf64_Phdr);
+    default:
+        return bits == ELFCLASS64;
+    }
+}
+
+static bool is_ours(const union elf *elf)
+{
+    return memcmp(elf->ident, ELFMAG, SELFMAG) == 0 && is_of_this_order(elf)
+           && runs_here(elf->small.e_machine);
+}
+
+static bool is_program(const union elf *elf)
+{
+    const uint16_t type = elf->small.e_type;
+
+    return (type == ET_EXEC || type == ET_DYN) && is_ours(elf);
+}
+
+static size_t segment_size(bool large)
+{
+    return large ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
+}
+
+/* All of that: 0, or -1 and errno, which is EIO where the file ends before. */
+static int read_all_at(int fd, const char *path, uint64_t at, void *bytes, size_t size)
+{
+    const int length = read_at(fd, path, (off_t)at, bytes, size);
+
+    if (length < 0)
+        return -1;
+    errno = EIO;
+    return (size_t)length == size ? 0 : -1;
+}
+
+/* In bytes. Older kernels (6.12, not 6.18) take no more than a page: of so many headers, what
+ * is foreseen is what newer ones do. */
+#define MOST_OF_A_TABLE 65536
+
+/* How many bytes describe its segments; 0 where the kernel does not take them. */
+static size_t table_size(const union elf *elf)
+{
+    const bool large = is_large(elf);
+    const size_t each = large ? elf->large.e_phentsize : elf->small.e_phentsize;
+    const size_t size = each * (large ? elf->large.e_phnum : elf->small.e_phnum);
+
+    return each == segment_size(large) && size <= MOST_OF_A_TABLE ? size : 0;
+}
+
+/* What describes its segments, for the caller to free: all of it, or NULL and errno. */
+static char *read_table(int fd, const char *path, const union elf *elf)
+{
+    const uint64_t at = is_large(elf) ? elf->large.e_phoff : elf->small.e_phoff;
+    const size_t size = table_size(elf);
+    char *table;
+
+    errno = ENOEXEC;
+    if (size == 0)
+        return NULL;
+    table = malloc(size);
+    if (!table || read_all_at(fd, path, at, table, size) == 0)
+        return table;
+    free(table);
+    errno = ENOEXEC; /* whatever it was: so the kernel says */
+    return NULL;
+}
+
+struct place {
+    uint64_t at;
+    uint64_t length;
+};
+
+/* Where the first segment is that names a loader; false: it needs none. */
+static bool find_name(const char *table, const union elf *elf, struct place *name)
+{
+    const bool large = is_large(elf);
+    const size_t size = table_size(elf);
+
+    for (size_t i = 0; i < size; i += segment_size(large)) {
+        union segment segment;
+
+        memcpy(&segment, table + i, segment_size(large));
+        if ((large ? segment.large.p_type : segment.small.p_type) != PT_INTERP)
+            continue;
+        name->at = large ? segment.large.p_offset : segment.small.p_offset;
+        name->length = large ? segment.large.p_filesz : segment.small.p_filesz;
+        return true;
+    }
+    return false;
+}
+
+static int read_name(int fd, const char *own_path, const struct place *name,
+                     char path[PATH_MAX])
+{
+    errno = ENOEXEC;
+    if (name->length < 2 || name->length > PATH_MAX
+        || read_all_at(fd, own_path, name->at, path, (size_t)name->length) != 0)
+        return -1;
+    errno = ENOEXEC;
+    return path[name->length - 1] == '\0' ? 0 : -1;
 }
 
 /* The path of what loads it: 1, 0 for a program that needs none, -1 and errno. */
 static int loader(int fd, const char *own_path, const union elf *elf, char path[PATH_MAX])
 {
-    const bool large = elf->ident[EI_CLASS] == ELFCLASS64;
-    const size_t wanted = large ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
-    off_t at;
-    unsigned count;
-    size_t size;
+    char *table = read_table(fd, own_path, elf);
+    struct place name;
+    bool named;
 
-    table(elf, &at, &count, &size);
-    errno = ENOEXEC;
-    if (size != wanted || count == 0)
+    if (!table)
         return -1;
-    for (unsigned i = 0; i < count; i++, at += (off_t)size) {
-        union segment segment;
-        uint64_t length, offset;
-
-        if (read_at(fd, own_path, at, &segment, size) != (int)size) {
-            errno = ENOEXEC;
-            return -1;
-        }
-        if ((large ? segment.large.p_type : segment.small.p_type) != PT_INTERP)
-            continue;
-        length = large ? segment.large.p_filesz : segment.small.p_filesz;
-        offset = large ? segment.large.p_offset : segment.small.p_offset;
-        if (length < 2 || length > PATH_MAX
-            || read_at(fd, own_path, (off_t)offset, path, length) != (int)length
-            || path[length - 1] != '\0') {
-            errno = ENOEXEC;
-            return -1;
-        }
+    named = find_name(table, elf, &name);
+    free(table);
+    if (!named)
+        return 0;
+    if (read_name(fd, own_path, &name, path) == 0)
         return 1;
-    }
+    *path = '\0'; /* part of a name is none */
+    return -1;
+}
+
+/* What the kernel has against a loader that begins so, read by a program of that width. Of
+ * which type it is, it asks when there is no way back. */
+static int loader_error(int fd, const char *path, const union elf *elf, size_t length,
+                        bool large)
+{
+    char *table;
+
+    if (length < (large ? sizeof elf->large : sizeof elf->small))
+        return EIO;
+    if (!is_ours(elf) || is_large(elf) != large)
+        return ELIBBAD;
+    table = read_table(fd, path, elf);
+    if (!table)
+        return errno == ENOEXEC ? ELIBBAD : errno;
+    free(table);
     return 0;
 }
 
@@ -392,6 +508,25 @@ static int loader(int fd, const char *own_path, const union elf *elf, char path[
 static int open_as_place(const char *path)
 {
     return open(path, O_PATH | O_CLOEXEC);
+}
+
+/* To execve(2), an empty name in a file is the working directory, which is no program. */
+static int open_what_is_named(const char *path)
+{
+    errno = EACCES;
+    return *path ? open_as_place(path) : -1;
+}
+
+/* A loader that may be executed can still be none. */
+static void read_loader(int fd, const char *path, bool large, struct lp_exec_chain *chain)
+{
+    union elf header;
+    const int length = read_at(fd, path, 0, &header, sizeof header);
+
+    if (length < 0)
+        chain->unread = true;
+    else
+        chain->error = loader_error(fd, path, &header, (size_t)length, large);
 }
 
 static void look_at_loader(int fd, const union elf *elf, const struct lp_exec_view *view,
@@ -403,11 +538,13 @@ static void look_at_loader(int fd, const union elf *elf, const struct lp_exec_vi
 
     if (found == 0)
         return;
-    place = found < 0 ? -1 : open_as_place(path);
+    place = found < 0 ? -1 : open_what_is_named(path);
     if (place < 0 || look_at_file(place, path, view, chain, &chain->loader) != 0)
         chain->error = errno;
     else
         chain->has_loader = true;
+    if (chain->has_loader && S_ISREG(chain->loader.mode))
+        read_loader(place, path, is_large(elf), chain);
     if (place >= 0)
         let_go(place);
 }
@@ -427,7 +564,7 @@ static int follow(int fd, const struct lp_exec_view *view, struct lp_exec_chain 
     }
     if (header.bytes[0] == '#' && header.bytes[1] == '!') {
         errno = ENOEXEC;
-        place = interpreter(header.bytes, next) ? open_as_place(next) : -1;
+        place = interpreter(header.bytes, next) ? open_what_is_named(next) : -1;
         if (place < 0)
             chain->error = errno;
         return place;

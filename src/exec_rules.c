@@ -137,7 +137,8 @@ static enum lp_exec_rule opened(const struct lp_creds *creds,
     return file->noexec ? LP_EXEC_NOEXEC : LP_EXEC_DONE;
 }
 
-/* The files of a chain are opened one after the other, the loader last. */
+/* The files of a chain are opened one after the other, the loader last; what is wrong with
+ * the last one is seen when it is open. */
 static bool all_open(const struct lp_exec_process *process, const struct lp_exec_chain *chain,
                      struct lp_exec_result *result)
 {
@@ -146,15 +147,14 @@ static bool all_open(const struct lp_exec_process *process, const struct lp_exec
         if (result->rule != LP_EXEC_DONE)
             break;
     }
-    if (result->rule == LP_EXEC_DONE && chain->error) {
-        result->rule = LP_EXEC_FORMAT;
-        result->error = chain->error;
-        return false;
-    }
     if (result->rule == LP_EXEC_DONE && chain->has_loader)
         result->rule = opened(&process->creds, &chain->loader);
-    if (result->rule != LP_EXEC_DONE)
+    if (result->rule != LP_EXEC_DONE) {
         result->error = EACCES;
+    } else if (chain->error) {
+        result->rule = LP_EXEC_FORMAT;
+        result->error = chain->error;
+    }
     return result->rule == LP_EXEC_DONE;
 }
 

@@ -2,7 +2,7 @@ use 5.014;
 use warnings;
 
 use Config;
-use Errno qw(EACCES ENOENT ENOEXEC);
+use Errno qw(EACCES EINVAL EIO ENOENT ENOEXEC);
 use File::Temp;
 use Test::More;
 
@@ -93,6 +93,19 @@ sub agrees {
     return;
 }
 
+# What the kernel does is all that is expected.
+sub foretells {
+    my ($what, $path) = @_;
+    my $said = eval { Linux::Prctl::Status->current->after_exec($path); 1 } ? 0 : $! + 0;
+    my $happens = happens($path);
+    is(called($said), called($happens), "$what: " . called($happens));
+    return $happens;
+}
+
+my %met;    # the errnos that the kernel gave for odd files
+
+sub meets { my ($what, $bytes, $mode) = @_; $met{ foretells($what, file($bytes, $mode)) }++; return }
+
 # ---- a program of this machine ----
 
 # Of what an ELF header and a program header have, where it is and how wide: by class.
@@ -101,6 +114,7 @@ my %layout = (
     2 => { word => 'Q', phoff => 32, entry => 54, count => 56, header => 64, size => 56, offset => 8, filesz => 32 },
 );
 my ($INTERP, $NULL) = (3, 0);
+sub ELIBBAD () { return Errno->can('ELIBBAD')->() }
 
 sub get { my ($bytes, $at, $as) = @_; return unpack "x$at $as", $bytes }
 
@@ -122,6 +136,7 @@ sub dynamic {
 }
 
 my ($program, $is, $at) = dynamic();
+my $machine_of = sub { return get($_[0], 18, 'S') };
 
 SKIP: {
     skip 'no program with a loader can be copied and executed here', 1 if !$program;
@@ -157,6 +172,96 @@ SKIP: {
     agrees("a file of type $_",                ENOEXEC, with($program, 16, 'S', $_)) for 0, 1, 4, 5;
     agrees('a header that is cut off',         ENOEXEC, substr $program, 0, $is->{header} - 1);
     agrees('another magic number',             ENOEXEC, with($program, 3, 'C', ord 'G'));
+
+    # The class and the order of bytes, which some processors look at.
+    if ($machine_of->($program) == 62 || $machine_of->($program) == 3) {
+        meets("class $_", with($program, 4, 'C', $_)) for 0 .. 3, 255;
+        meets("order $_", with($program, 5, 'C', $_)) for 0 .. 3, 255;
+        meets('class 1 and order 2, of a header that is cut off', with(with(substr($program, 0, 63), 4, 'C', 1), 5, 'C', 2));
+    }
+    meets("machine $_", with($program, 18, 'S', $_)) for 0, 3, 6, 243, 0xffff;
+
+    # How much of a table there may be, and all of it has to be there, whatever it begins with.
+    my $table = sub {
+        my ($bytes, $number, $more) = @_;
+        my $headers = substr $bytes, get($bytes, $is->{phoff}, $word), get($bytes, $is->{count}, 'S') * $size;
+        my $moved = with(with($bytes, $is->{phoff}, $word, length $bytes), $is->{count}, 'S', $number);
+        return $moved . substr $headers . "\0" x ($number * $size), 0, $number * $size + ($more // 0);
+    };
+    my $most = int 65_536 / $size;
+    meets('as many program headers as fit in a page', $table->($program, int 4096 / $size));
+    # Older kernels take no more than a page of them: there, that is not foreseen.
+    my $full = file($table->($program, $most));
+    foretells('... in 65536 bytes', $full) if !happens($full);
+    meets('... and one more',                $table->($program, $most + 1));
+    meets('65535 program headers',           with($program, $is->{count}, 'S', 65_535));
+    meets('a table whose last byte is missing', $table->($program, int(4096 / $size), -1));
+    meets('a table cut off behind the loader', with($program, $is->{phoff}, $word, length $program) . substr $program, $at, $size);
+    meets('... and the loader is not there', do {
+        my $bytes = $named->("$dir/missing\0");
+        with($bytes, $is->{phoff}, $word, length $bytes) . substr $bytes, $at, $size;
+    });
+
+    # The name of the loader.
+    my $placed = sub { return with($named->("$name\0"), $at + $is->{offset}, $word, $_[0]) };
+    meets('an empty name of a loader',       $named->("\0\0"));
+    meets('a name of a loader that is cut off', $named->("$name\0", 100));
+    meets('... without a byte of it',        $named->('', 100));
+    meets('... and is too long',             $named->("$name\0", 4097));
+    meets('a name of a loader behind the end', $placed->(1 << 30));
+    meets('... at the highest offset',       $placed->(~0 >> 1)) if $word eq 'Q';
+    meets('... at the highest that its end fits behind', $placed->((~0 >> 1) - length "$name\0")) if $word eq 'Q';
+    meets('... at an offset below zero',     $placed->(~(~0 >> 1))) if $word eq 'Q';
+    meets('... at -1',                       $placed->(~0)) if $word eq 'Q';
+
+    # The loader itself.
+    my ($loader) = do { open my $in, '<:raw', $name or die "$name: $!\n"; local $/; <$in> };
+    my $with_loader = sub {
+        my ($what, $bytes, $mode) = @_;
+        return meets("a loader $what", $named->(file($bytes, $mode) . "\0"));
+    };
+    $with_loader->('as it is',               $loader);
+    $with_loader->('that is text',           "not a program\n" x 20);
+    $with_loader->('that is text, short',    "not a program\n");
+    $with_loader->('that is empty',          '');
+    $with_loader->('of four bytes',          "\x7fELF");
+    $with_loader->('that is a script',       "#!$name\n");
+    $with_loader->('that is a long script',  "#!$name\n" . 'x' x 300);
+    $with_loader->('that is a header alone', substr $loader, 0, $is->{header});
+    $with_loader->('of a byte less',         substr $loader, 0, $is->{header} - 1);
+    $with_loader->("for machine $_",         with($loader, 18, 'S', $_)) for 0, 3, 6, 243;
+    $with_loader->("of type $_",             with($loader, 16, 'S', $_)) for 0 .. 4;
+    $with_loader->('with another magic number', with($loader, 3, 'C', ord 'G'));
+    $with_loader->("with program headers of $_ bytes", with($loader, $is->{entry}, 'S', $_)) for 0, $size - 1, $size + 1;
+    $with_loader->('without program headers', with($loader, $is->{count}, 'S', 0));
+    $with_loader->('with too many of them',  $table->($loader, $most + 1));
+    $with_loader->('with a table that is cut off', $table->($loader, get($loader, $is->{count}, 'S'), -1));
+    $with_loader->('with a table at an offset below zero', with($loader, $is->{phoff}, $word, ~0));
+    $with_loader->('that is text, and not executable', "not a program\n" x 20, 0644);
+    $with_loader->('that is empty, and not executable', '', 0644);
+    if ($machine_of->($program) == 62) {
+        $with_loader->("of class $_",        with($loader, 4, 'C', $_)) for 0 .. 3;
+        $with_loader->("of order $_",        with($loader, 5, 'C', $_)) for 0 .. 3;
+        $with_loader->('of 32 bits',         small(3, []));
+    }
+
+    # Why it is refused, and which file is meant.
+    my $text = file("not a program\n" x 20);
+    my $empty = file('');
+    for my $case (
+        [ ELIBBAD, "$text: it is no loader for such a program", $named->("$text\0") ],
+        [ EIO, "$empty: it ends before what is wanted of it", $named->("$empty\0") ],
+        [ EIO, 'it ends before what is wanted of it', $named->("$name\0", 100) ],
+        [ EACCES, 'what it needs to run cannot be opened', $named->("\0\0") ],
+        $word eq 'Q' ? [ EINVAL, 'it says that its loader is named at an offset below zero', $placed->(~0) ] : (),
+    ) {
+        my ($errno, $why, $bytes) = @$case;
+        my $path = file($bytes);
+        my $lived = eval { Linux::Prctl::Status->current->after_exec($path); 1 };
+        my $said = $lived ? 'nothing' : $@ =~ s/ at \S+ line \d+\.?\n\z//r;
+        is($said, "after_exec($path): " . called($errno) . " ($why)", 'refused: ' . $why =~ s{.*/\d+: }{}r);
+    }
+    ok($met{$_}, 'the kernel said ' . called($_)) for 0, EACCES, EIO, ELIBBAD, ENOEXEC, $word eq 'Q' ? EINVAL : ();
 }
 
 # ---- one of 32 bits ----
@@ -206,6 +311,26 @@ SKIP: {
     agrees("32 bits, program headers of $_ bytes", ENOEXEC, small($machine, [], entry => $_)) for 0, 31, 56;
     agrees('32 bits, no program headers',          ENOEXEC, small($machine, [], count => 0));
     agrees('32 bits, a table that is cut off',     ENOEXEC, small($machine, [], count => 2));
+    my $loaded = sub {
+        my ($what, $bytes) = @_;
+        return meets("32 bits, a loader $what", small($machine, [ [ $INTERP, file($bytes) . "\0" ] ]));
+    };
+    $loaded->('of 51 bytes',                       substr $plain, 0, 51);
+    $loaded->('of 52 bytes',                       substr $plain, 0, 52);
+    $loaded->('of 63 bytes',                       substr $plain, 0, 63);
+    $loaded->('that is text',                      "no program\n" x 20);
+    $loaded->('of 64 bits',                        $program) if $program && $is->{word} eq 'Q';
+    meets('32 bits, a loader of no name',          small($machine, [ [ $INTERP, "\0\0" ] ]));
+    meets('32 bits, its name is cut off',          small($machine, [ [ $INTERP, "$loader\0", filesz => 200 ] ]));
+    meets('32 bits, more than 65536 bytes of headers', small($machine, [ ([ $NULL, '' ]) x 2048 ]));
+    meets('32 bits, as many as a page has',        small($machine, [ ([ $NULL, '' ]) x 127 ]));
+    if ($machine == 3) {
+        meets("32 bits, class $_",                 with($plain, 4, 'C', $_)) for 0 .. 3;
+        meets("32 bits, order $_",                 with($plain, 5, 'C', $_)) for 0 .. 3;
+        meets('32 bits, what was the 486',         small(6, []));
+        $loaded->('for what was the 486',          small(6, []));
+        $loaded->("of class $_",                   with($plain, 4, 'C', $_)) for 0 .. 3;
+    }
 }
 
 # ---- scripts ----
@@ -225,6 +350,9 @@ SKIP: {
     agrees('an empty name',                     ENOEXEC, "#!\n");
     agrees('nothing but blanks',                ENOEXEC, "#! \t \n");
     agrees('a number sign alone',               ENOEXEC, '#');
+    meets('#! and no more',                     '#!');
+    meets('an empty name that ends in a NUL',   "#!  \0\n");
+    meets('#! and a NUL',                       "#!\0$shell\n");
     agrees('a number sign and no more of it',   ENOEXEC, "# !$shell\n");
     agrees('an exclamation mark before it',     ENOEXEC, "!#$shell\n");
     agrees('nothing at all',                    ENOEXEC, '');

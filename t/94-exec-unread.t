@@ -137,12 +137,13 @@ sub refusals {
     }
 
     # Nobody reads whether it is a program: that is assumed.
-    for my $file ($helper, $script) {
+    for my $row ([ $helper, $helper ], [ $script, $script ], $dynamic ? [ $dynamic, "$dir/loader" ] : ()) {
+        my ($file, $unread) = @$row;
         my (undef, undef, undef, $assumed) = answered_by(sub {
             my ($what, $path) = @_;
-            return $what eq 'pread' && $path eq $file ? { errno => EIO } : undef;
+            return $what eq 'pread' && $path eq $unread ? { errno => EIO } : undef;
         }, sub { said($file) });
-        is($assumed, 'program', name_of($file) . ": its first bytes cannot be read: assumed to be a program");
+        is($assumed, 'program', name_of($file) . ': the first bytes of ' . name_of($unread) . ' cannot be read: assumed');
     }
 
     # Without the descriptors in /proc all goes by the names: it is the same.

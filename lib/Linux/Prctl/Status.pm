@@ -8,7 +8,7 @@ use Linux::Prctl (); our $VERSION = $Linux::Prctl::VERSION;    # CPAN tools run 
 my $MOST_PID = 2**31 - 1;
 
 # Errno would take a tenth of the time of loading all this.
-my ($EACCES, $EBADF, $EINVAL, $ELOOP, $ENOENT, $ENOEXEC, $EPERM, $ESRCH) = _errno_numbers();
+my ($EACCES, $EBADF, $EINVAL, $EIO, $ELIBBAD, $ELOOP, $ENOENT, $ENOEXEC, $EPERM, $ESRCH) = _errno_numbers();
 
 # ---- what a line says ----
 
@@ -583,6 +583,9 @@ sub _why_refused {
     if ($exec->{rule} eq 'format') {
         $why = $errno == $ENOEXEC ? 'the kernel does not know what it is'
             : $errno == $ELOOP ? 'one script is the interpreter of another too often'
+            : $errno == $EIO ? 'it ends before what is wanted of it'
+            : $errno == $ELIBBAD ? 'it is no loader for such a program'
+            : $errno == $EINVAL ? 'it says that its loader is named at an offset below zero'
             : 'what it needs to run cannot be opened';
     }
     # The attribute of a script does not count; whether it may be executed does.
