@@ -108,7 +108,7 @@ SKIP: {
 }
 
 SKIP: {
-    skip 'several threads: this perl has none', 4 if !$Config{useithreads};
+    skip 'several threads: this perl has none', 5 if !$Config{useithreads};
     my ($error, $changed) = in_child {
         require threads;
         my $before = truth();
@@ -121,6 +121,12 @@ SKIP: {
     like($error, qr/\Asetpriv: the process has 1 other thread, which would keep/,
         'several threads: it dies');
     is($changed, '', 'several threads: ... before anything changes');
+    like(scalar(in_child {
+            require threads;
+            threads->create(sub { sleep 60 })->detach for 1, 2;
+            eval { setpriv(no_new_privs => 1) };
+            $@;
+        }), qr/has 2 other threads, which/, 'several threads: they are counted');
     my $works = in_child {
         require threads;
         threads->create(sub { 1 })->join;
