@@ -173,6 +173,9 @@ for my $row (
     is($! + 0, ENOENT, "$method: follow, to nowhere");
     is($error, "$method(\"$dir/dangling\"): No such file or directory", 'and the message');
     like(dies_of(sub { $code->("$dir/link", follow => 0) }), qr/follow => 1/, "$method: follow => 0");
+    symlink '/proc/self/status', "$dir/process" or die "symlink: $!\n" if !-l "$dir/process";
+    like(dies_of(sub { $code->("$dir/process", follow => 1) }), qr{\A\w+\("\Q$dir\E/process" -> "/proc/$$/status"\): },
+        "$method: follow, and where that led to") if $method eq 'set';
     like(dies_of(sub { $code->("$dir/link", FOLLOW => 1) }),
         qr/\A$method: the option "FOLLOW" is not follow\z/, "$method: another option");
     like(dies_of(sub { $code->("$dir/link", undef, 1) }),
