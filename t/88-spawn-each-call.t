@@ -192,6 +192,20 @@ for my $first (3, 10, 21) {
     is("$error$status", 0, "close_range($first, ...) pretended: all of them are closed all the same");
 }
 
+# One of them stays where close(2) of it alone is pretended: that is seen.
+{
+    my ($error, $status) = in_child {
+        POSIX::dup2(fileno STDIN, $INHERITABLE) // die "dup2: $!\n";
+        Seccomp::filter([ $close_range, EPERM ], [ $close, 0, $INHERITABLE ]);
+        my $pid = eval { spawn(command => [ $sh, '-c', "test ! -e /proc/\$\$/fd/$INHERITABLE" ]) };
+        my $error = "$@";
+        waitpid $pid, 0 if $pid;
+        return ($error, $pid ? $? : 0);
+    };
+    like($error, qr/\Aspawn: .* line \d+\.\n\z/s, 'close(2) of one descriptor pretended: an exception');
+    is($status, 0, '... and no program has it');
+}
+
 # A descriptor for the try of it, said to be that of what the program reads.
 my ($O_PATH, $stdin) = (0x200000, 0);
 unlink $report;
