@@ -17,7 +17,7 @@ use File::Temp;
 use POSIX ();
 
 our @EXPORT_OK = qw(
-    open_cache run must_run write_file read_file quoted copy_distribution
+    open_cache run must_run write_file read_file quoted copy_distribution function_in
     private_apt unpack_debian inside build_and_test prove_each
 );
 
@@ -72,6 +72,14 @@ sub copy_distribution {
     print {$tar} map {"$_\0"} sort keys %{ maniread("$top/MANIFEST") };
     close $tar or die "copying to $to failed\n";
     return $to;
+}
+
+# What a source has before a function, and the function: from the line with its name and a
+# parenthesis to the next that begins with "}". Nothing if there is not one of that name.
+sub function_in {
+    my ($source, $name) = @_;
+    my @found = $source =~ /^(?:(?:\w[^\n;]*\b|\s*)\Q$name\E\([^;{]*?\n\{|sub \Q$name\E \{).*?\n\}/msg;
+    return @found == 1 ? (substr($source, 0, index $source, $found[0]), $found[0]) : ();
 }
 
 # ---- Debian, unpacked ----
