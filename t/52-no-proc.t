@@ -9,6 +9,7 @@ use File::Basename qw(basename);
 use File::Temp;
 
 use lib 't/lib';
+use Seccomp qw(no_seccomp);
 use SystemCalls qw(sys);
 
 # The module where there is no /proc: a tmpfs lies over it in a mount namespace. What
@@ -91,6 +92,7 @@ $body
 END
     };
     skip 'perl without threads', 12 if !$Config{useithreads};
+    skip no_seccomp(), 12 if length no_seccomp();
     for my $errno (0, 1) {
         my $what = $errno ? 'refused' : 'let succeed';
         my ($warned, $died, $unchanged, $setpriv) = answers($filtered->($errno, <<'END'));

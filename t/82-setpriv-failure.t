@@ -15,13 +15,13 @@ use Shapes qw(in_shape shape);
 use SystemCalls qw(sys);
 use TestChild qw(company in_child how_ended);
 
+my $owner = $$;
+END { POSIX::_exit(4) if $$ != $owner }
 plan skip_all => company() if company();
 
 # What a failure leaves, and what stands in the way before anything begins.
 
 my @plan = (reuid => 1001, regid => 1001, clear_groups => 1, ambient_caps => ['kill']);
-my $owner = $$;
-END { POSIX::_exit(4) if $$ != $owner }
 my $needs_filter = no_filter();
 my $needs_root   = is_root() ? '' : 'needs root with setuid, setgid and setpcap';
 
