@@ -7,7 +7,7 @@ use lib 't/lib';
 use Errno qw(EINTR EMFILE EPERM);
 use Linux::Prctl qw(setpriv);
 use Seccomp qw(no_listener supervised);
-use SetprivTest qw(truth told_apart is_root);
+use SetprivTest qw(truth in_truth told_apart held is_root);
 use TestChild qw(company proc_status);
 
 # One system call fails on the way, at each place there is one: alone, or with all that follow.
@@ -60,33 +60,6 @@ sub run {
     return { calls => \@calls, lived => $said[0], died => $said[1], truth => \%truth };
 }
 
-
-sub expected_truth {
-    my ($expected) = @_;
-    my @slots = qw(real effective saved fs);
-    my %truth = (
-        uid => [ @{ $expected->{uid} }{@slots} ], gid => [ @{ $expected->{gid} }{@slots} ],
-        groups => $expected->{groups}, no_new_privs => $expected->{no_new_privs},
-    );
-    for my $set (keys %{ $expected->{caps} }) {
-        my $bits = "\0" x 8;
-        vec($bits, Linux::Prctl::cap_number($_), 1) = 1 for @{ $expected->{caps}{$set} };
-        $truth{$set} = unpack 'H16', reverse $bits;
-    }
-    return \%truth;
-}
-
-# The names of all that is in any set but bounding, as messages have them.
-sub held {
-    my ($truth) = @_;
-    my $bits = "\0" x 8;
-    $bits |= reverse pack 'H16', $truth->{$_} for qw(effective permitted inheritable ambient);
-    my @names = map { Linux::Prctl::cap_name($_) } grep { vec $bits, $_, 1 } 0 .. 63;
-    @names = (@names[ 0 .. 5 ], @names - 6 . ' more') if @names > 7;
-    my $last = pop @names;
-    return @names ? join(', ', @names) . " and $last" : $last // '';
-}
-
 sub has_0 { my ($ids) = @_; return scalar grep { $_ == 0 } @$ids }
 
 sub gives_back {
@@ -115,7 +88,7 @@ sub wrong {
 }
 
 my $before   = truth(proc_status());
-my $expected = expected_truth(setpriv(@plan, dry_run => 1)->{expected});
+my $expected = in_truth(setpriv(@plan, dry_run => 1)->{expected});
 my $plain    = run();
 is($plain->{died}, '', 'it goes through');
 is(told_apart($plain->{truth}, $expected), '', '... to what was planned');

@@ -9,7 +9,7 @@ use Linux::Prctl qw(setpriv :constants);
 use Linux::Prctl::Setpriv;    # behind some filters nothing can be loaded
 use POSIX ();
 use Seccomp qw(filter no_filter);
-use SetprivTest qw(truth told_apart is_root raw_groups raw_caps);
+use SetprivTest qw(truth in_truth told_apart held is_root raw_groups raw_caps);
 use Storable qw(freeze thaw);
 use TestChild qw(proc_status);
 
@@ -120,23 +120,6 @@ sub run_behind {
     return $said;
 }
 
-sub expected_truth {
-    my ($expected) = @_;
-    my @slots = qw(real effective saved fs);
-    my %truth = (
-        uid          => [ @{ $expected->{uid} }{@slots} ],
-        gid          => [ @{ $expected->{gid} }{@slots} ],
-        groups       => $expected->{groups},
-        no_new_privs => $expected->{no_new_privs},
-    );
-    for my $set (keys %{ $expected->{caps} }) {
-        my $bits = "\0" x 8;
-        vec($bits, Linux::Prctl::cap_number($_), 1) = 1 for @{ $expected->{caps}{$set} };
-        $truth{$set} = unpack 'H16', reverse $bits;
-    }
-    return \%truth;
-}
-
 # What is left of privilege after a failure, as seen from outside.
 sub privilege {
     my ($truth, $before) = @_;
@@ -145,17 +128,6 @@ sub privilege {
     push @left, 'an exec that gives it back'
         if $setpcap && !$truth->{no_new_privs} && $truth->{bounding} =~ /[^0]/ && grep { $_ == 0 } @{ $truth->{uid} };
     return "@left";
-}
-
-# The names of all that is in any set but bounding, as messages have them.
-sub held {
-    my ($truth) = @_;
-    my $bits = "\0" x 8;
-    $bits |= reverse pack 'H16', $truth->{$_} for qw(effective permitted inheritable ambient);
-    my @names = map { Linux::Prctl::cap_name($_) } grep { vec $bits, $_, 1 } 0 .. 63;
-    @names = (@names[ 0 .. 5 ], @names - 6 . ' more') if @names > 7;
-    my $last = pop @names;
-    return @names ? join(', ', @names) . " and $last" : $last;
 }
 
 my %answers = (EPERM => EPERM, EINVAL => EINVAL, ENOSYS => ENOSYS, 'a pretended success' => 0);
@@ -167,7 +139,7 @@ for my $name (sort keys %plans) {
         skip "filtered prctl: $name: needs capabilities", 1 if truth()->{permitted} =~ /\A0+\z/;
         my $plain = run_behind($plan);
         is($plain->{died}, '', "filtered prctl: $name: goes through without a filter") or next;
-        my $expected = expected_truth($plain->{plan}{expected});
+        my $expected = in_truth($plain->{plan}{expected});
         is(told_apart($plain->{after}, $expected), '', "filtered prctl: $name: ... to what was planned");
         my %needs = map { $_->{call} => $_->{step} } @{ $plain->{plan}{steps} };
         $needs{'PR_SET_KEEPCAPS 1'} = grep { $_->{call} eq 'set_keepcaps' && $_->{value} }

@@ -10,8 +10,8 @@ use Linux::Prctl qw(spawn);
 use POSIX ();
 use Seccomp qw(supervised no_listener);
 use Shapes qw(is_root);
-use SpawnTest qw(parent_now unlike_before program);
-use TestChild qw(in_child proc_status);
+use SpawnTest qw(parent_now unlike_before program plan_that_tells reported is_starting);
+use TestChild qw(in_child);
 
 # One system call of the child fails, or is only pretended, at each place where there is one.
 # Then there is an exception and no program; or one that is what the plan says.
@@ -19,30 +19,12 @@ use TestChild qw(in_child proc_status);
 my $why = no_listener();
 plan skip_all => $why if length $why;
 
-my ($sh) = map { program($_) } qw(sh);
+my $sh  = program('sh');
 my $dir = File::Temp->newdir;
 chmod 0777, "$dir";
 my $report = "$dir/report";
 
-# No process of its own: a signal from one would break off a call that is being answered.
-my $tell = <<'TELL';
-exec 2>&1
-while read -r name rest; do
-    case $name in Uid:|Gid:|Groups:|Cap*|NoNewPrivs:|SigBlk:|SigIgn:|Umask:) echo "$name $rest";; esac
-done </proc/$$/status
-pwd; ulimit -Sn; ulimit -Hn
-read -r stat </proc/$$/stat; set -- $stat; echo $(($1 == $6)) ${19}
-cd /proc/$$/fd; echo *
-TELL
-
-my $root = is_root();
-my @plan = (
-    command => [ $sh, '-c', $tell ], stdin => '/dev/null', stdout => $report, fds => { 9 => \*STDIN },
-    chdir => '/usr', umask => 027, nice => 19, rlimits => { nofile => [ 40, 50 ] }, new_session => 1,
-    no_new_privs => 1, pdeathsig => 'KILL',
-    $root ? (reuid => 1001, regid => 1002, groups => [ 7, 1003 ], ambient_caps => ['net_bind_service'],
-        bounding_set => ['net_bind_service'], securebits => ['noroot'], root => '/') : (),
-);
+my @plan = (plan_that_tells($report), is_root() ? (root => '/') : ());
 
 # By number for x86_64. Those that prctl is asked of each capability are the kernel's alone.
 my %number = (
@@ -56,23 +38,10 @@ my %name     = reverse %number;
 my %FOR_EACH = map { $_ => 1 } 23, 24;    # PR_CAPBSET_READ, PR_CAPBSET_DROP
 my ($AMBIENT, $IS_SET) = (47, 1);
 
-sub reported { open my $in, '<', $report or return; local $/; return scalar <$in> }
-
-# The child of spawn, before it executes: its memory cannot be looked at, or is perl's.
-my $perl = readlink '/proc/self/exe';
-
-sub is_starting {
-    my ($pid) = @_;
-    my %status = eval { proc_status("/proc/$pid/status") } or return;
-    return if $status{PPid} == $$;
-    my $file = readlink "/proc/$pid/exe";
-    return !defined $file || $file eq $perl;
-}
+my $INHERITABLE = 30;
 
 # What was said, what the program reported, and the calls in their order. $answer is for the
 # call of that number.
-my $INHERITABLE = 30;
-
 sub run {
     my ($at, $answer) = @_;
     unlink $report;
@@ -98,7 +67,7 @@ sub run {
         waitpid $pid, 0 if $pid;
         ($pid ? "status $?" : $error, waitpid(-1, POSIX::WNOHANG()), unlike_before($before));
     });
-    return (\@said, scalar reported(), \@calls);
+    return (\@said, scalar reported($report), \@calls);
 }
 
 # The places: of very many calls of one kind in a row, the first ones and the last.
@@ -222,7 +191,7 @@ my (undef, $error) = supervised([ $number{open}, $number{openat} ], sub {
     return $error;
 });
 cmp_ok($stdin, '>', 0, 'a descriptor for the try is asked for');
-ok(($error // '') ne '' || (reported() // '') eq "there\n", '... and the program keeps what it reads')
+ok(($error // '') ne '' || (reported($report) // '') eq "there\n", '... and the program keeps what it reads')
     or diag("error: $error");
 
 done_testing;

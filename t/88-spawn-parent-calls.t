@@ -9,7 +9,7 @@ use File::Temp;
 use Linux::Prctl qw(spawn);
 use POSIX ();
 use Seccomp qw(supervised no_listener);
-use SpawnTest qw(each_way parent_now unlike_before program);
+use SpawnTest qw(each_way parent_now unlike_before program reported);
 use TestChild qw(proc_status);
 
 # The calls of the parent are refused or only pretended. Then there is an exception, no child
@@ -35,8 +35,6 @@ my @calls = (
     [ rt_sigprocmask  => 14,  sub { 1 } ],
     [ waitid          => 247, sub { 1 } ],
 );
-
-sub reported { open my $in, '<', $report or return; local $/; return scalar <$in> }
 
 # The other child is one that the caller has already.
 sub run_with {
@@ -69,7 +67,7 @@ sub run_with {
         my $killed = waitpid($other, 0) == $other && $? == 9;
         ($pid, $error, $errno, $waited, $status, $differs, $killed, waitpid(-1, POSIX::WNOHANG()));
     });
-    return (\@said, scalar reported(), $answered, $other);
+    return (\@said, scalar reported($report), $answered, $other);
 }
 
 each_way(sub {
@@ -145,7 +143,7 @@ sub wait_with {
         my ($error, $errno) = ($@, $! + 0);
         return ($pid, $error, $errno, $pid ? waitpid($pid, 0) == $pid && $? : 0);
     });
-    return (@said, scalar(reported()), $child);
+    return (@said, scalar(reported($report)), $child);
 }
 
 each_way(sub {

@@ -10,7 +10,7 @@ use Linux::Prctl qw(spawn);
 use POSIX ();
 use Seccomp qw(supervised install_program no_listener);
 use Shapes qw(is_root);
-use SpawnTest qw(each_way parent_now unlike_before program);
+use SpawnTest qw(each_way parent_now unlike_before program plan_that_tells reported is_starting);
 use TestChild qw(in_child proc_status);
 
 # Each system call of the child is refused, or only pretended, or leaves its number as an
@@ -20,30 +20,13 @@ use TestChild qw(in_child proc_status);
 my $why = no_listener();
 plan skip_all => $why if length $why;
 
-my ($sh) = map { program($_) } qw(sh);
+my $sh  = program('sh');
 my $dir = File::Temp->newdir;
 chmod 0777, "$dir";
 my $report = "$dir/report";
 
-# No process of its own: a signal from one would break off a call that is being answered.
-my $tell = <<'TELL';
-exec 2>&1
-while read -r name rest; do
-    case $name in Uid:|Gid:|Groups:|Cap*|NoNewPrivs:|SigBlk:|SigIgn:|Umask:) echo "$name $rest";; esac
-done </proc/$$/status
-pwd; ulimit -Sn; ulimit -Hn
-read -r stat </proc/$$/stat; set -- $stat; echo $(($1 == $6)) ${19}
-cd /proc/$$/fd; echo *
-TELL
-
 my $root = is_root();
-my @plan = (
-    command => [ $sh, '-c', $tell ], stdin => '/dev/null', stdout => $report, fds => { 9 => \*STDIN },
-    chdir => '/usr', umask => 027, nice => 19, rlimits => { nofile => [ 40, 50 ] }, new_session => 1,
-    no_new_privs => 1, pdeathsig => 'KILL',
-    $root ? (reuid => 1001, regid => 1002, groups => [ 7, 1003 ], ambient_caps => ['net_bind_service'],
-        bounding_set => ['net_bind_service'], securebits => ['noroot']) : (),
-);
+my @plan = plan_that_tells($report);
 
 # What is in the child's way, by number for x86_64; some are made with values only. The C
 # library calls stat(2) before glibc 2.33, newfstatat(2) since; musl calls open(2).
@@ -57,18 +40,6 @@ my @calls = (
     $root ? ([ setgroups => 116 ], [ setresgid => 119 ], [ setresuid => 117 ], [ capset => 126 ], [ 'PR_CAPBSET_DROP', 157, 24 ],
         [ 'PR_SET_KEEPCAPS', 157, 8 ], [ 'PR_SET_SECUREBITS', 157, 28 ], [ 'PR_CAP_AMBIENT', 157, 47 ]) : (),
 );
-
-sub reported { open my $in, '<', $report or return; local $/; return scalar <$in> }
-
-# The child of spawn, before it executes: its memory cannot be looked at, or is perl's.
-my $perl = readlink '/proc/self/exe';
-sub is_starting {
-    my ($pid) = @_;
-    my %status = eval { proc_status("/proc/$pid/status") } or return;
-    return if $status{PPid} == $$;
-    my $file = readlink "/proc/$pid/exe";
-    return !defined $file || $file eq $perl;
-}
 
 # (what was said, what the program reported, how often it was answered)
 sub run_with {
@@ -88,7 +59,7 @@ sub run_with {
         waitpid $pid, 0 if $pid;
         ($pid ? "status $?" : $error, waitpid(-1, POSIX::WNOHANG()), unlike_before($before));
     });
-    return (\@said, scalar reported(), $answered);
+    return (\@said, scalar reported($report), $answered);
 }
 
 each_way(sub {
@@ -170,7 +141,7 @@ each_way(sub {
     });
     cmp_ok($orphan, '>', 0, "$way: the parent is killed before the signal for its end is armed");
     is($ended, 2, "$way: ... and so its child ends");
-    ok(!length(reported() // ''), "$way: ... and there is no program");
+    ok(!length(reported($report) // ''), "$way: ... and there is no program");
 
     # No range of descriptors, but a list.
     my ($listed, $listed_report) = run_with(436, undef, { errno => EPERM }, @plan);
@@ -202,7 +173,7 @@ SKIP: {
     skip 'root with everything: /usr is no root directory here', 1 if $?;
     my $pid = spawn(command => [ $list, '/' ], root => '/usr', stdout => "$report");
     waitpid $pid, 0;
-    my $usr = reported();
+    my $usr = reported($report);
     my $expected = join '', map { "$_\n" } sort grep { !/\A\./ } do { opendir my $in, '/usr'; readdir $in };
     is(join('', sort $usr =~ /^.*\n/mg), join('', sort $expected =~ /^.*\n/mg), 'root with everything: root: the program is inside');
     each_way(sub {
@@ -244,7 +215,7 @@ each_way(sub {
             my $title = "$way: " . ($returns == 0x00030000 ? 'a trap' : 'killed') . " at $name";
             like($said[0], qr/\Aspawn: the child was killed by SIGSYS before it executed the program/, $title);
             is("@said[1, 2]", '-1 ', "$title: nothing is left");
-            ok(!length(reported() // ''), "$title: no program");
+            ok(!length(reported($report) // ''), "$title: no program");
         }
     }
 });

@@ -24,7 +24,6 @@ sub chance { return rand() < $_[0] }
 
 # ---- the helper ----
 
-# Builds the program in a directory: its path, or undef and why not.
 # What the kernel runs in a program's place, where an emulator is registered for it: as seen
 # from outside. Nothing, where it runs the program.
 sub run_by {
@@ -45,6 +44,7 @@ sub run_by {
     return $is eq '' || $is eq $wanted ? '' : $name // 'it has no name';
 }
 
+# Builds the program in a directory: its path, or undef and why not.
 sub build_helper {
     my ($dir) = @_;
     my $by = run_by();

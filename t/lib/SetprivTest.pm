@@ -14,7 +14,7 @@ use SystemCalls qw(sys raw_prctl raw_capset);
 use TestChild qw(proc_status);
 
 our @EXPORT_OK = qw(
-    truth in_truth told_apart state_text raw_ids raw_groups raw_caps is_root random_trial @SHAPES
+    truth in_truth told_apart held state_text raw_ids raw_groups raw_caps is_root random_trial @SHAPES
 );
 
 # ---- the truth ----
@@ -112,6 +112,16 @@ sub _caps {
     my ($hex) = @_;
     my $bits = reverse unpack 'B64', pack 'H16', $hex;
     return grep { substr $bits, $_, 1 } 0 .. 63;
+}
+
+# The names of all that is in any set but bounding, as messages have them.
+sub held {
+    my ($truth) = @_;
+    my %held  = map { $_ => 1 } map { _caps($truth->{$_}) } qw(effective permitted inheritable ambient);
+    my @names = @{ _names(sort { $a <=> $b } keys %held) };
+    @names = (@names[ 0 .. 5 ], @names - 6 . ' more') if @names > 7;
+    my $last = pop @names;
+    return @names ? join(', ', @names) . " and $last" : $last // '';
 }
 
 # ---- random states ----

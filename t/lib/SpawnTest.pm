@@ -10,11 +10,12 @@ use Exporter qw(import);
 use Linux::Prctl qw(setpriv spawn);
 use POSIX ();
 use SetprivTest ();
+use Shapes qw(is_root);
 use SystemCalls qw(no_sys sys);
 use TestChild qw(in_child proc_status);
 
 our @EXPORT_OK = qw(each_way said status_of parent_now unlike_before program random_comparison
-    beside_threads no_spawn
+    beside_threads no_spawn plan_that_tells reported is_starting
 );
 
 # Why there can be no child of spawn, one that sends no signal at its end: the bare clone(2)
@@ -67,6 +68,48 @@ sub status_of {
     die "cat ended with $status\n" if $status;
     return map { /\A([^:]+):\s*(.*?)\s*\z/ ? ($1, $2) : () } split /\n/, $said;
 }
+
+# ---- calls that are answered by somebody else ----
+
+# What the program tells of itself. No process of its own: a signal from one would break off a
+# call that is being answered.
+my $tell = <<'TELL';
+exec 2>&1
+while read -r name rest; do
+    case $name in Uid:|Gid:|Groups:|Cap*|NoNewPrivs:|SigBlk:|SigIgn:|Umask:) echo "$name $rest";; esac
+done </proc/$$/status
+pwd; ulimit -Sn; ulimit -Hn
+read -r stat </proc/$$/stat; set -- $stat; echo $(($1 == $6)) ${19}
+cd /proc/$$/fd; echo *
+TELL
+
+# A plan of nearly all there is, of a program that tells in this file what it became.
+sub plan_that_tells {
+    my ($report) = @_;
+    return (
+        command => [ program('sh'), '-c', $tell ], stdin => '/dev/null', stdout => $report, fds => { 9 => \*STDIN },
+        chdir => '/usr', umask => 027, nice => 19, rlimits => { nofile => [ 40, 50 ] }, new_session => 1,
+        no_new_privs => 1, pdeathsig => 'KILL',
+        is_root() ? (reuid => 1001, regid => 1002, groups => [ 7, 1003 ], ambient_caps => ['net_bind_service'],
+            bounding_set => ['net_bind_service'], securebits => ['noroot']) : (),
+    );
+}
+
+# What a program told; undef, if there was none.
+sub reported { my ($report) = @_; open my $in, '<', $report or return; local $/; return scalar <$in> }
+
+# The child of spawn, before it executes: its memory cannot be looked at, or is perl's.
+my $perl = readlink '/proc/self/exe';
+
+sub is_starting {
+    my ($pid) = @_;
+    my %status = eval { proc_status("/proc/$pid/status") } or return;
+    return if $status{PPid} == $$;
+    my $file = readlink "/proc/$pid/exe";
+    return !defined $file || $file eq $perl;
+}
+
+# ---- what a process is ----
 
 sub _names {
     my ($directory) = @_;
