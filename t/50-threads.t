@@ -110,6 +110,7 @@ sub beside {
 }
 
 my $filter = pack 'S C C L', 0x06, 0, 0, 0x7fff0000;
+my $quoted = join '', map { sprintf '\\%o', $_ } unpack 'C*', $filter;
 my @operations = (
     # what changes, what the message calls it, whether it changes something, and success
     [ sub { $cap_effective{kill} = 0 },      'cap_effective{kill}',          1 ],
@@ -130,7 +131,7 @@ my @operations = (
     [ sub { set_keepcaps(1) },               'set_keepcaps(1)',              1 ],
     [ sub { set_securebits(1) },             'set_securebits(1)',            1 ],
     [ sub { set_no_new_privs() },            'set_no_new_privs()',           1 ],
-    [ sub { raw_prctl(38, 1); set_seccomp(2, $filter) }, 'set_seccomp(2, "\6\0\0\0\0\0\377\177")', 0 ],
+    [ sub { raw_prctl(38, 1); set_seccomp(2, $filter) }, qq{set_seccomp(2, "$quoted")}, 0 ],
     [ sub { no Linux::Prctl; $! = 7 if cap_ambient_raise('kill') == -1 && $! == 1 }, 'cap_ambient_raise("kill")', 0 ],
     [ sub { capbset_drop('kill') },          'capbset_drop("kill")',         1 ],
     [ sub { cap_ambient_lower('kill') },     'cap_ambient_lower("kill")',    0 ],
