@@ -268,7 +268,8 @@ sub digests_of {
 # failed. The code gets an item, the name of its log and a list for xt/suite --passed, and
 # returns the item's names in the table; then the log says how it went, and an exception says
 # why it did not go. With jobs, that many at the same time. With resume, what passed before
-# is not tested again: with the same code and tests, and by the same words.
+# is not tested again: with the same code and tests, and by the same words. A full run's line in
+# xt/README begins with what is proved, or the number of items.
 sub prove_each {
     my (%how) = @_;
     my @items = @{ $how{items} };
@@ -292,7 +293,7 @@ sub prove_each {
         print $temporary ? read_file($log) : name_of($items[$place]) . ": see $log\n";
     }
     show_table([ @{ $how{columns} }, qw(tests failed skipped) ], @table);
-    note_run($how{program}, sprintf '%d %s: %s', scalar @table, $how{program}, $failed ? "$failed failed" : 'all pass')
+    note_run($how{program}, ($how{what} // @table . " $how{program}") . ': ' . ($failed ? "$failed failed" : 'all pass'))
         if $how{full};
     return $failed ? 1 : 0;
 }
@@ -315,7 +316,7 @@ sub keep_passed {
     my ($digest, $log) = @_;
     my %passed = map { ($_ => 1) } -e "$log.files" ? split /\n/, read_file("$log.files") : ();
     my %of = map { split ' ' } -e "$log.digests" ? split /\n/, read_file("$log.digests") : ();
-    for (map { -e ? split /\r?\n/, read_file($_) : () } $log, "$log.out") {
+    for (map { -e ? split /\r?\n/, read_file($_) : () } $log, "$log.out", "$log.console") {
         my ($words, $file) = /\bpassed: (\w+ (\S+) \d+ \d+)\z/ or next;
         $passed{"$of{$file} $words"} = 1 if $of{$file};
     }
