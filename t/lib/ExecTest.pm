@@ -12,12 +12,14 @@ use File::Temp;
 use Linux::Prctl qw(:all);
 use Linux::Prctl::Status;
 use POSIX ();
+use SystemCalls qw(raw_clone);
 
 our @EXPORT_OK = qw(own_mounts exec_stage exec_trial leave_stage why_trial build_helper build_dynamic call many_ids
     why_case write_caps caps_attribute);
 
 my $STATUS = 'Linux::Prctl::Status';
 my %number;    # of system calls
+my $CLONE_FS = 0x200;
 
 sub pick { return $_[ rand @_ ] }
 sub chance { return rand() < $_[0] }
@@ -450,7 +452,7 @@ sub lower {
     my ($process, $path, @out) = @_;
     pipe my $ready, my $say  or die "pipe: $!\n";
     pipe my $wait,  my $let  or die "pipe: $!\n";
-    my $pid = $process->{shared_fs} ? call(clone => 0x200 | 17, 0, 0, 0, 0) : fork;
+    my $pid = $process->{shared_fs} ? raw_clone($CLONE_FS | POSIX::SIGCHLD) : fork;
     die "fork: $!\n" if !defined $pid || $pid < 0;
     if (!$pid) {
         if ($process->{tracer}) {
@@ -780,7 +782,7 @@ sub in_case {
         my ($effective, $permitted, $inheritable) = get_caps();
         set_caps($effective & ~(1 << 19), $permitted, $inheritable);
     }
-    my $pid = $process->{shared_fs} ? call(clone => 0x200 | 17, 0, 0, 0, 0) : fork;
+    my $pid = $process->{shared_fs} ? raw_clone($CLONE_FS | POSIX::SIGCHLD) : fork;
     POSIX::_exit(97) if !defined $pid || $pid < 0;
     if (!$pid) {
         if ($process->{tracer}) {

@@ -11,7 +11,7 @@ use POSIX ();
 use Masks qw(bit);
 
 our @EXPORT_OK = qw(
-    sys no_sys raw_prctl raw_capget raw_capset raw_drop ambient_raise last_capability
+    sys no_sys raw_clone raw_prctl raw_capget raw_capset raw_drop ambient_raise last_capability
 );
 
 # generic: the 64-bit processors that came late
@@ -76,6 +76,13 @@ sub sys {
     my $result = syscall $this, @_;    # the caller's own: the kernel may write there
     die "$name: $!\n" if $result == -1;
     return $result;
+}
+
+# As fork(2), with these flags of clone(2). Some processors have the stack before them.
+sub raw_clone {
+    my ($flags) = @_;
+    my ($no_stack, $nothing) = (0, 0);
+    return sys(clone => $processor eq 's390x' ? ($no_stack, $flags) : ($flags, $no_stack), $nothing, $nothing, $nothing);
 }
 
 # By number: syscall() takes an object, as a mask may be, for a string.

@@ -16,12 +16,11 @@
 
 static void numbers(void)
 {
-    printf("setresuid %ld\nsetresgid %ld\nsetgroups %ld\ncapset %ld\nptrace %ld\nclone %ld\n"
-           "unshare %ld\ngetxattr %ld\nsetxattr %ld\nremovexattr %ld\nwait4 %ld\npersonality %ld\n",
+    printf("setresuid %ld\nsetresgid %ld\nsetgroups %ld\ncapset %ld\nptrace %ld\nunshare %ld\n"
+           "getxattr %ld\nsetxattr %ld\nremovexattr %ld\nwait4 %ld\npersonality %ld\n",
            (long)ID_CALL(setresuid), (long)ID_CALL(setresgid), (long)ID_CALL(setgroups),
-           (long)SYS_capset, (long)SYS_ptrace, (long)SYS_clone, (long)SYS_unshare,
-           (long)SYS_getxattr, (long)SYS_setxattr, (long)SYS_removexattr, (long)SYS_wait4,
-           (long)SYS_personality);
+           (long)SYS_capset, (long)SYS_ptrace, (long)SYS_unshare, (long)SYS_getxattr,
+           (long)SYS_setxattr, (long)SYS_removexattr, (long)SYS_wait4, (long)SYS_personality);
 }
 
 static void status(void)
