@@ -18,7 +18,7 @@ use POSIX ();
 
 our @EXPORT_OK = qw(
     open_cache run must_run write_file read_file quoted copy_distribution function_in
-    private_apt unpack_debian inside build_and_test prove_each
+    private_apt unpack_debian inside debian_source debian_package build_libcap build_and_test prove_each
 );
 
 my $top = abs_path(dirname(abs_path(__FILE__)) . '/../..');
@@ -104,14 +104,16 @@ sub read_file {
 }
 
 # The words before apt-get's own, so that it works below one folder and sees nothing of
-# this system's; its lists are there afterwards.
+# this system's; its lists are there afterwards. "deb-src RELEASE": that of sources.
 sub private_apt {
     my ($folder, $log, $arch, @releases) = @_;
     my $sources = "$folder/sources.list";
     make_path("$folder/lists/partial", "$folder/archives/partial");
     write_file("$folder/status", '');
     write_file($sources, map {
-        "deb [signed-by=$keyring] " . (/-security\z/ ? $security : $mirror) . " $_ main\n"
+        my ($kind, $release) = /\A(?:(deb-src) )?(.*)\z/;
+        join(' ', $kind // 'deb', "[signed-by=$keyring]", $release =~ /-security\z/ ? $security : $mirror, $release,
+            'main') . "\n"
     } @releases);
     my %option = (
         'APT::Architecture'        => $arch,
@@ -191,11 +193,49 @@ exec /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-
 END
 }
 
+# The source of a package of a release, unpacked in a folder that is made: its path.
+sub debian_source {
+    my ($folder, $log, $package, $release) = @_;
+    my @apt = new_folder($folder, $log, "deb-src $release");
+    must_run($log, 'env', '-C', $folder, 'apt-get', @apt, 'source', "$package/$release");
+    remove_tree("$folder/apt");
+    my ($source) = glob "$folder/*/Makefile";
+    die "$folder has no source of $package\n" if !$source;
+    return dirname($source);
+}
+
+# The files of one package of a release, in a folder that is made.
+sub debian_package {
+    my ($folder, $log, $package, $release) = @_;
+    my @apt = new_folder($folder, $log, $release);
+    must_run($log, 'env', '-C', "$folder/apt", 'apt-get', @apt, 'download', $package);
+    must_run($log, 'dpkg-deb', '-x', glob("$folder/apt/*.deb"), $folder);
+    remove_tree("$folder/apt");
+    return;
+}
+
+sub new_folder {
+    my ($folder, $log, $release) = @_;
+    remove_tree($folder);
+    make_path($folder);
+    return private_apt("$folder/apt", $log, `dpkg --print-architecture` =~ s/\n//r, $release);
+}
+
+# Builds libcap from its source, with a compiler, and installs it below a folder.
+sub build_libcap {
+    my ($source, $prefix, $log, $cc) = @_;
+    # With DESTDIR it leaves the system's cache of libraries alone.
+    must_run($log, 'make', '-C', "$source/libcap", "CC=$cc", 'BUILD_CC=gcc', "prefix=$prefix", 'lib=lib',
+        qw(DESTDIR=/ GOLANG=no PTHREADS=no all install));
+    return;
+}
+
 # ---- building, testing, telling ----
 
 # Builds a copy with a perl and runs xt/suite there: as few or as many arguments as one
 # likes for Makefile.PL and for xt/suite, and a list of what passed before. In a Debian's folder,
-# if one is given.
+# if one is given; behind other words, if those are. Between the two, code may look at what was
+# built, in its folder, and die.
 sub build_and_test {
     my (%how) = @_;
     my ($root, $perl, $log) = @how{qw(root perl log)};
@@ -205,9 +245,19 @@ sub build_and_test {
     my @passed = defined $how{passed} ? '--passed' : ();
     write_file("$there/passed", read_file($how{passed})) if @passed;
     my $suite = quoted($perl, 'xt/suite', @{ $how{suite} // [] }, map { ($_, 'passed') } @passed);
-    my @sh    = ('sh', '-euc', "cd '$where'; $make; make -s; exec $suite");
-    my $status = run($log, $root ? inside($root, @sh) : @sh);
+    my $in = sub {
+        my @sh = ('sh', '-euc', "cd '$where'; $_[0]");
+        return run($log, @{ $how{within} // [] }, $root ? inside($root, @sh) : @sh);
+    };
+    my $status = $in->("$make; make -s");
+    my $went = eval {
+        $how{check}->($there) if !$status && $how{check};
+        $status ||= $in->("exec $suite");
+        1;
+    };
+    my $why = $@;
     remove_tree($there);
+    die $why if !$went;
     return $status;
 }
 
