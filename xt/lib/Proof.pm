@@ -19,6 +19,7 @@ use POSIX ();
 our @EXPORT_OK = qw(
     open_cache run must_run write_file read_file quoted copy_distribution function_in
     private_apt unpack_debian inside debian_source debian_package build_libcap build_and_test prove_each
+    show_table note_run
 );
 
 my $top = abs_path(dirname(abs_path(__FILE__)) . '/../..');
