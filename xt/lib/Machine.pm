@@ -115,7 +115,8 @@ yama=/proc/sys/kernel/yama/ptrace_scope    # which Debian's kernels leave at 0
 test ! -e \$yama || echo 1 >\$yama
 stty -F /dev/$line raw -echo
 cd /copy
-setsid sh -c 'echo "kernel: \$(uname -r)"
+setsid sh -c 'echo    # the kernel may have left a line without its end
+    echo "kernel: \$(uname -r)"
     echo "security modules: \$(cat /sys/kernel/security/lsm)"
     sh /commands | cat' </dev/null >/dev/$line 2>&1
 stty -F /dev/$line raw -echo    # waits until all of it is sent
