@@ -247,4 +247,12 @@ my $plan = spawn(command => ['no such program'], no_new_privs => 1, dry_run => 1
 is_deeply([ sort keys %$plan ], [qw(after_exec expected now steps)], 'dry_run returns the plan');
 is($plan->{expected}{no_new_privs}, 1, '... with what is expected');
 
+# By the module that has its manual page.
+{
+    package Elsewhere;
+    require Linux::Prctl::Spawn;
+    Linux::Prctl::Spawn->import('spawn');
+    Test::More::is(\&Elsewhere::spawn, \&Linux::Prctl::spawn, 'Linux::Prctl::Spawn exports it');
+}
+
 done_testing;

@@ -83,6 +83,9 @@ for my $case (
     [ 'no_new_privs', [process(no_new_privs => 1)], [process()], { server => ['from execve: privileges (no_new_privs is not set)'] } ],
     [ 'seccomp', [process(seccomp => 'filter', seccomp_filters => 2)], [process(seccomp => 'filter', seccomp_filters => 1)],
         { server => ['seccomp: system calls: a filter, before 2 filters'] } ],
+    [ 'the strict mode', [process(seccomp => 'strict')], [process(seccomp => 'filter', seccomp_filters => 9)],
+        { server => ['seccomp: system calls: 9 filters, before strict'] } ],
+    [ 'into the strict mode', [process(seccomp => 'filter', seccomp_filters => 9)], [process(seccomp => 'strict')], {} ],
     [ 'a larger bounding set', [process(caps => { bounding => [] })], [process(caps => { bounding => ['kill'] })],
         { server => ['bounding: kill'] } ],
     [ 'the same as the other of that name', [ process(caps => $some), process(caps => $all) ],
@@ -114,6 +117,8 @@ for my $case (
         'diff of ps: two that have gained the same');
     my $data = data((privs('diff', '--json', @two))[0]);
     is_deeply([ map { $_->{pids} } @{ $data->{gained} } ], [ [ 11, 12 ] ], 'diff --json of ps');
+    my ($out, $err, $status) = privs('diff', '--json', @two[ 0, 0 ]);
+    is_deeply([ data($out)->{gained}, $err, $status ], [ [], '', 0 ], 'diff --json: nothing gained: 0');
 }
 
 # ---- inventories of files ----
@@ -130,6 +135,7 @@ for my $case (
     [ 'fewer',          [file(caps(effective => 1))], [file(caps())], [] ],
     [ 'none any more',  [file(caps())], [], [] ],
     [ 'a set-user-id bit', [file(caps())], [file(caps(), mode => '4755')], ['set-uid: root'] ],
+    [ 'no set-user-id bit any more', [file(mode => '4755')], [file(mode => '0755')], [] ],
     [ 'another owner',  [file(mode => '4755', uid => 4_000_000_000)], [file(mode => '4755')], ['set-uid: root'] ],
     [ 'a set-group-id bit', [file(mode => '4755')], [file(mode => '6755')], ['set-gid: root'] ],
     [ 'for more',       [file(mode => '4750')], [file(mode => '4755')], ['mode: 4755, before 4750'] ],
@@ -168,6 +174,9 @@ for my $case (
     [ [ written("$dir/text", 'hello'), $processes ],       qr/text is no inventory of privs: malformed JSON/ ],
     [ [ written("$dir/list", '[]'), $processes ],          qr/list is no inventory of privs: it is JSON of something else\.$/ ],
     [ [ written("$dir/empty", ''), $processes ],           qr/empty is no inventory of privs: / ],
+    [ [ written("$dir/other", '{"privs":"ps"}'), $processes ], qr/other is no inventory of privs: it is JSON of something else\.$/ ],
+    [ [ "$dir", $processes ],                              qr/: Is a directory\.$/ ],
+    [ [ $processes, inventory(ps => ['x']) ],              qr/ is no inventory of privs: something in it / ],
     [ [ $processes, inventory(files => []) ],              qr/ is of processes, and \S+ of files\.$/ ],
     [ [ $processes, inventory(ps => [], all => 1) ],       qr/ were made with different options\.$/ ],
     [ [ $processes, inventory(ps => [ {} ]) ],             qr/ is no inventory of privs: something in it / ],

@@ -4,10 +4,15 @@ use warnings;
 
 use lib 't/lib';
 
+use Cwd qw(abs_path);
+use Errno qw(ENOENT);
+use File::Temp;
 use Linux::Prctl qw(:all);
 use Manual qw(chapter named pages);
 use PrivsTest qw(run privs command written data);
 use Test::More;
+
+sub error_text { my ($errno) = @_; local $! = $errno; return "$!" }
 
 my @all = map { lc s/\ACAP_//r } named('head2', chapter('Linux::Prctl::Capabilities', 'EACH CAPABILITY'));
 
@@ -41,12 +46,38 @@ is((privs(qw(explain SECBIT_NOROOT_LOCKED)))[0], (privs(qw(explain noroot)))[0],
     cmp_ok((sort { $b <=> $a } map { length } split /\n/, (privs('explain', $_))[0])[0], '<=', 60, "explain $_: 60 columns")
         for 'chown', 'sys_admin';
 }
+{
+    local $ENV{COLUMNS} = 200;
+    my $widest = (sort { $b <=> $a } map { length } split /\n/, (privs('explain', 'sys_admin'))[0])[0];
+    ok($widest > 80 && $widest <= 100, 'explain: at most 100 columns, however wide the screen');
+    local $ENV{COLUMNS} = 10;
+    $widest = (sort { $b <=> $a } map { length } split /\n/, (privs('explain', 'chown'))[0])[0];
+    ok($widest > 30 && $widest <= 40, 'explain: no fewer than 40');
+    my ($title, @lines) = split /\n/, (privs('explain'))[0] =~ s/\n\n.*//sr;
+    my $start = index $title, 'ALLOWS';
+    $widest = (sort { $b <=> $a } map { length } grep { !m{\A *\S+\z} } @lines)[0];    # but for long words
+    ok($widest > $start + 10 && $widest <= $start + 20, 'explain: of which the last column has 20');
+}
+is_deeply(data((privs(qw(explain --json kill chown)))[0]), [ map { my $name = $_; grep { $_->{name} eq $name } @$data } qw(kill chown) ],
+    'explain --json NAME: what there is about these');
 my ($out, $complaint, $misuse) = privs(qw(explain bogus));
 is("$out$misuse", '2', 'explain bogus: 2');
 is($complaint, qq{privs explain: There is no capability bogus; "privs explain" lists those that there are.\n}, 'explain bogus: a sentence');
 ($out, $complaint, $status) = privs(qw(explain 63 chown));
 is($status, 1, 'explain of one that the manual does not know: 1');
 like($out, qr/\Achown, /, 'explain: and the rest of the work is done');
+
+# The page may be missing where documentation is left out.
+{
+    my $lib = File::Temp->newdir;
+    chmod 0755, $lib or die "$lib: $!\n";
+    mkdir "$lib/Linux" or die "Linux: $!\n";
+    symlink abs_path($INC{'Linux/Prctl.pm'}), "$lib/Linux/Prctl.pm" or die "symlink: $!\n";
+    my ($perl, @rest) = command('explain', 'chown');
+    my @said = run($perl, "-I$lib", @rest);
+    is_deeply(\@said, [ '', 'privs explain: The page Linux::Prctl::Capabilities is not installed (' . error_text(ENOENT) . ").\n", 1 ],
+        'explain without the page: a sentence');
+}
 
 # ---- help ----
 
@@ -78,6 +109,15 @@ for my $command (@commands) {
 my ($man) = privs('--man');
 like($man, qr/^EXIT STATUS$/m, '--man: all of it');
 is((sort { $b <=> $a } map { length } split /\n/, $man)[0] <= 80, 1, '--man: 80 columns');
+is((privs('ps', '--man'))[0], $man, '--man behind a command: the same');
+{
+    my @program = command('show', '--help');
+    my ($script) = grep { $program[$_] =~ m{/privs\z} } 0 .. $#program;
+    my $file = $program[$script];
+    $program[$script] = '-';
+    my @said = run('sh', '-c', 'file=$1; shift; "$@" <"$file"', 'sh', $file, @program);
+    is_deeply(\@said, [ '', 'privs show: -: ' . error_text(ENOENT) . "\n", 2 ], 'help: of a program that is in no file');
+}
 like((privs('--version'))[0], qr/\Aprivs, of Linux::Prctl \Q$Linux::Prctl::VERSION\E\n\z/, '--version');
 
 # ---- the output cannot be written ----
@@ -88,11 +128,38 @@ SKIP: {
     like("$status $err", qr/\A2 privs explain: The output could not be written: .*\n\z/, 'a full disk is heard');
 }
 
+# ---- a terminal ----
+
+SKIP: {
+    my $dir = File::Temp->newdir;
+    chmod 0755, $dir or die "$dir: $!\n";
+    my $on_terminal = sub {
+        my ($before, @words) = @_;
+        written("$dir/run", "$before\nexec ", join(' ', map { "'$_'" } command(@words)), "\n");
+        my ($out, $err, $status) = run('script', '-qec', "sh $dir/run", "$dir/log");
+        return $out =~ s/\r//gr;
+    };
+    delete local @ENV{qw(COLUMNS NO_COLOR)};
+    local $ENV{TERM} = 'xterm';
+    skip 'no script(1), or no terminal', 6
+        if system('command -v script stty >/dev/null 2>&1') != 0 || $on_terminal->('stty cols 60', 'explain', 'chown') !~ /chown/;
+    my $text   = $on_terminal->('stty cols 60', 'explain', 'chown');
+    my $widest = (sort { $b <=> $a } map { length s/\e\[[0-9;]*m//gr } split /\n/, $text)[0];
+    ok($widest > 40 && $widest <= 60, 'a terminal: as wide as that');
+    like($text, qr/\A\e\[1mchown\e\[m/, 'a terminal: in colour');
+    $text = $on_terminal->('stty cols 0', 'explain', 'chown');
+    $widest = (sort { $b <=> $a } map { length s/\e\[[0-9;]*m//gr } split /\n/, $text)[0];
+    ok($widest > 60 && $widest <= 80, 'a terminal that does not know its width: 80');
+    for my $case ([ 'NO_COLOR', 'NO_COLOR=1' ], [ 'TERM', 'TERM=dumb' ], [ '--color', '', '--color=never' ]) {
+        my ($name, $set, @more) = @$case;
+        unlike($on_terminal->("export $set", 'explain', 'chown', @more), qr/\e/, "a terminal: no colour if $name says so");
+    }
+}
+
 # ---- completion ----
 
 SKIP: {
     skip 'no bash', 30 if system('bash -c "((BASH_VERSINFO[0] >= 4))" >/dev/null 2>&1') != 0;
-    require File::Temp;
     my $dir = File::Temp->newdir;
     chmod 0755, written("$dir/privs", "#!/bin/sh\nexec ", join(' ', map { "'$_'" } command()), ' "$@"', "\n");
     local $ENV{PATH} = "$dir:$ENV{PATH}";

@@ -53,7 +53,7 @@ sub rows {
 }
 
 SKIP: {
-    skip "capabilities cannot be set here: $cannot", 9 if $cannot;
+    skip "capabilities cannot be set here: $cannot", 10 if $cannot;
     my ($out, $err, $status) = privs('files', $dir);
     is("$err$status", '0', 'files: done');
     is_deeply(rows($out), {
@@ -76,6 +76,10 @@ SKIP: {
         'files --json: all about one');
     is((privs('files', '--json', $dir))[0], $json, 'files --json: the same again');
     is_deeply(rows((privs('files', "$dir/a/one", "$dir/a/none"))[0]), { "$dir/a/one" => 'net_raw' }, 'files FILE');
+    mkdir "$dir/bare" or die "bare: $!\n";
+    Linux::Prctl::FileCaps->from_text('=')->set(written("$dir/bare/x"));
+    is_deeply(rows((privs('files', "$dir/bare"))[0]), { "$dir/bare/x" => 'nothing, but its ambient set is cleared' },
+        'files: an attribute with nothing in it');
 
   SKIP: {
         skip 'no getcap', 1 if system('command -v getcap >/dev/null 2>&1') != 0;
@@ -147,8 +151,21 @@ SKIP: {
     is($one->{path}, "$dir/\e]0;x\a\\xff\n", 'files --json: as characters, what is no UTF-8 spelled out');
 }
 
+# What is as wide as its column, and takes more bytes, needs no blanks.
+{
+    local $ENV{LC_ALL} = 'C.UTF-8';
+    mkdir "$dir/wide" or die "wide: $!\n";
+    chmod 04755, written("$dir/wide/\xc3\xbc") or die "chmod: $!\n";
+    my $room  = length("$dir/wide/x") > 32 ? 0 : length "$dir/wide/x";
+    my $user  = getpwuid($>) // $>;
+    my ($out) = privs('files', '--set-id', "$dir/wide");
+    is($out, sprintf("%-${room}s  WHAT IT GIVES\n", 'FILE') . "$dir/wide/\xc3\xbc  runs as user $user\n", 'files: a letter of two bytes') if $room;
+    ok(1) if !$room;
+}
+
 # ---- one file system ----
 
+is(data((privs('files', '--json', @$_, "$dir"))[0])->{one_file_system}, scalar @$_, "files --json @$_: is it one file system?") for [], ['-x'];
 SKIP: {
     my $mount = "mount -t tmpfs none $dir/a/deep && touch $dir/a/deep/x && chmod 4755 $dir/a/deep/x";
     my @there = ([ $> ? '-Urm' : '-m' ], $mount);
@@ -157,6 +174,20 @@ SKIP: {
     my ($one) = in_namespaces(@there, command('files', '--set-id', '-x', "$dir"));
     ok(rows($all)->{"$dir/a/deep/x"},  'files: what is mounted below a path is searched');
     ok(!rows($one)->{"$dir/a/deep/x"}, 'files -x: not with that');
+}
+
+# Without a path it is all there is: in a root directory that has little of its own.
+SKIP: {
+    my $root   = "$dir/root";
+    my $fill   = "mkdir $root && mount -t tmpfs none $root && for d in /*/; do mkdir $root\$d && mount --rbind \$d $root\$d || exit; done"
+        . " && touch $root/alone && chmod 4755 $root/alone";
+    my @there = ([ $> ? '-Urm' : '-m' ], $fill);
+    my @said  = in_namespaces(@there, 'chroot', $root, 'true');
+    rmdir $root;
+    skip "no root directory can be had: $said[1]", 1 if $said[2];
+    my ($out) = in_namespaces(@there, 'chroot', $root, command(qw(files --set-id -x)));
+    is_deeply([ keys %{ rows($out) } ], ['/alone'], 'files without a path: all below the root directory');
+    rmdir $root;
 }
 
 done_testing;

@@ -146,7 +146,7 @@ SKIP: {
 # ---- threads that are out of step ----
 
 SKIP: {
-    skip 'this perl has no threads, or this process nothing to give up', 3
+    skip 'this perl has no threads, or this process nothing to give up', 7
         if !eval { require threads; 1 } || @own < 2;
     my $odd = waiting(sub {
         set_name("$name t");
@@ -155,16 +155,25 @@ SKIP: {
         my $ready = 0;
         pipe my $from, my $to or die "pipe: $!\n";
         binmode $_ for $from, $to;
-        threads->create(sub { cap_permitted->limit($own[0]); syswrite $to, 'x'; sleep 1000 })->detach;
-        sysread $from, my $byte, 1;
+        for my $nth (0, 1) {
+            threads->create(sub { cap_permitted->limit($own[$nth]); syswrite $to, 'x'; sleep 1000 })->detach;
+            sysread $from, my $byte, 1;
+        }
     });
     my ($one) = privs('ps');
     my ($all) = privs(qw(ps --threads));
     is(scalar(grep { m{\A$odd->{pid}\b} } keys %{ rows($one) }), 1, 'ps: one line');
     my @lines = grep { m{\A$odd->{pid}\b} } keys %{ rows($all) };
-    is(scalar @lines, 2, 'ps --threads: one more for the thread that has given up something');
-    my ($tid) = map { m{/(.*)} ? $1 : () } @lines;
-    is(rows($all)->{"$odd->{pid}/$tid"}[2] =~ s/;.*//r, $own[0], 'ps --threads: what it has left');
+    is(scalar @lines, 3, 'ps --threads: one more for each thread that has given up something');
+    my @tids = sort { $a <=> $b } map { m{/(.*)} ? $1 : () } @lines;
+    is_deeply([ map { rows($all)->{"$odd->{pid}/$_"}[2] =~ s/;.*//r } @tids ], [ @own[ 0, 1 ] ], 'ps --threads: what it has left');
+    my $data = data((privs(qw(ps --threads --json)))[0]);
+    is($data->{threads}, 1, 'ps --threads --json: what it is');
+    is_deeply([ map { $_->{pid} == $odd->{pid} ? $_->{tid} : () } @{ $data->{processes} } ], [ $odd->{pid}, @tids ],
+        'ps --threads --json: the same');
+    is_deeply([ @{ data((privs(qw(ps -ta --json)))[0]) }{qw(all threads)} ], [ 1, 1 ], 'ps -ta: letters in one');
+    my @reports = map { Linux::Prctl::Status->of($odd->{pid}, $_)->report } $odd->{pid}, @tids;
+    is((privs('show', $odd->{pid}))[0], join("\n", @reports), 'show: the process, and the threads that are out of step');
 }
 
 # A process whose first thread has ended looks like a zombie, and is none.
@@ -211,6 +220,17 @@ SKIP: {
     is_deeply([ grep { !$seen{$_}++ } map { $_->{pid} } @{ data($out) } ], [ $without->{pid}, $$ ], 'show --json: a list');
     is((privs())[2], 0, 'nothing: show');
     like((privs())[0], qr/^[ *] securebits /m, 'show: what only the process itself knows');
+}
+
+# What is unusual is bold, all lines of it.
+SKIP: {
+    skip 'this process does not have many capabilities', 2 if @own < 24;
+    my $half = waiting(sub { cap_permitted->limit(@own[ grep { $_ % 2 } 0 .. $#own ]) });
+    my ($plain) = privs('show', $half->{pid});
+    my ($folded) = $plain =~ /^(\* permitted .*\n(?: {6}.*\n)+)/m;
+    isnt($folded, undef, 'show: a long line is folded');
+    my $bold = ($folded // '') =~ s/^(.*)$/\e[1m$1\e[m/gmr;
+    like((privs('show', $half->{pid}, '--color=always'))[0], qr/^\Q$bold\E/m, 'show --color: all of it is bold');
 }
 
 # ---- what is not there ----
@@ -296,15 +316,40 @@ for my $hidepid (1, 2) {
     my $mount = "mount -t proc -o hidepid=$hidepid proc /proc";
     my @alone = ([qw(--mount --pid --fork)], $mount);
   SKIP: {
-        skip "root, and a /proc with hidepid=$hidepid", 4
+        skip "root, and a /proc with hidepid=$hidepid", $hidepid == 1 ? 6 : 4
             if $> || !nobody_can_run() || (in_namespaces(@alone, 'true'))[2];
         my ($out, $err, $status) = in_namespaces(@alone, nobodys(qw(ps --json --all)));
         is($status, 1, "hidepid=$hidepid: the status");
         like($err, $hidepid == 1 ? qr/\Aprivs ps: \/proc hides what 1 process may do from this user\.\n\z/
             : qr/\Aprivs ps: \/proc is mounted with hidepid: .*\.\n\z/, "hidepid=$hidepid: a sentence");
         ok(!data($out)->{complete}, "hidepid=$hidepid: the inventory says that it is not complete");
+        if ($hidepid == 1) {
+            my @two = ([qw(--mount --pid --fork)], "$mount && { sleep 1000 & }");
+            (undef, $err) = in_namespaces(@two, nobodys('ps', @$_)) and is($err,
+                "privs ps: /proc hides what 2 processes may do from this user.\n", "hidepid=1: ps @$_: how many") for [], ['--threads'];
+        }
         ($out, $err, $status) = in_namespaces(@alone, nobodys(qw(show 1)));
         is("$status $err", "1 privs show: /proc hides process 1 from this user.\n", "hidepid=$hidepid: show 1");
+    }
+}
+
+# Alone, with no capability; and where there is no /proc, or none that one may read.
+SKIP: {
+    my $alone = sub {
+        my ($mount, @command) = @_;
+        return run(qw(unshare --mount --pid --fork sh -c), "$mount || exit 97; exec \"\$\@\"", 'sh', @command);
+    };
+    skip 'root, and a /proc of its own', 5 if $> || !nobody_can_run() || ($alone->('mount -t proc proc /proc', 'true'))[2];
+    for my $case ([ [], 'No process has any.' ], [ [qw(--with CAP_CHOWN)], 'No process has chown.' ]) {
+        my ($more, $message) = @$case;
+        is_deeply([ $alone->('mount -t proc proc /proc', nobodys('ps', @$more)) ], [ '', "privs ps: $message\n", 1 ], "ps @$more: $message");
+    }
+    my $denied = do { local $! = POSIX::EACCES(); "$!" };
+    for my $case ([ 0755, 'show', 'x', '/proc is not mounted.' ], [ 0755, 'ps', '--threads', '/proc is not mounted.' ],
+        [ 0, 'ps', '--threads', "/proc: $denied." ]) {
+        my ($mode, $command, $word, $message) = @$case;
+        is_deeply([ $alone->(sprintf('mount -t tmpfs -o mode=%04o none /proc', $mode), nobodys($command, $word)) ],
+            [ '', "privs $command: $message\n", 1 ], "$command $word: $message");
     }
 }
 

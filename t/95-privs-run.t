@@ -7,7 +7,7 @@ use lib 't/lib';
 use Errno qw(EACCES ENOENT);
 use File::Temp;
 use Linux::Prctl;
-use PrivsTest qw(run privs status_of written data);
+use PrivsTest qw(run privs command status_of written data);
 use SetprivTest qw(truth is_root);
 use TestChild qw(company);
 use Test::More;
@@ -41,6 +41,11 @@ chmod 0755, $dir or die "$dir: $!\n";
     is($out, 15, 'run --pdeathsig');
     ($out) = privs('run', '--nnp', '--pdeathsig', 'keep', $^X, '-Mblib', '-MLinux::Prctl=get_pdeathsig', '-e', 'print get_pdeathsig()');
     is($out, 0, 'run --pdeathsig keep');
+    for my $case ([ keep => 15 ], [ clear => 0 ], [ CLEAR => 0 ]) {
+        ($out) = privs('run', '--nnp', '--pdeathsig', 'TERM', command('run', '--nnp', '--pdeathsig', $case->[0],
+            $^X, '-Mblib', '-MLinux::Prctl=get_pdeathsig', '-e', 'print get_pdeathsig()'));
+        is($out, $case->[1], "run --pdeathsig $case->[0], where there is one");
+    }
 }
 
 # ---- what cannot be ----

@@ -10,7 +10,7 @@ use File::Temp;
 use Linux::Prctl qw(:all);
 use Linux::Prctl::FileCaps;
 use Linux::Prctl::Status;
-use PrivsTest qw(run privs as_nobody nobodys nobody_can_run waiting data status_of);
+use PrivsTest qw(run privs command as_nobody nobodys nobody_can_run waiting data status_of);
 use Test::More;
 
 my @own = cap_permitted->names;
@@ -31,6 +31,11 @@ my $bare = waiting(sub { cap_permitted->clear; set_name('bare') });
     cmp_ok((sort { $b <=> $a } map { length } split /\n/, $out)[0], '<=', 80, 'why: 80 columns');
     my $data = data((privs('why', 'CAP_CHOWN', '--json', $bare->{pid}))[0]);
     is_deeply($data, { %$why, pid => $bare->{pid}, name => 'bare' }, 'why --json: all of it');
+}
+{
+    my $locked = waiting(sub { set_no_new_privs(1) });
+    my ($out) = privs('why', 'chown', $locked->{pid});
+    like(words($out), qr/ With no_new_privs, no program that is executed gains anything\.\z/, 'why: and what else decides');
 }
 SKIP: {
     skip 'this process has no capability', 2 if !@own;
@@ -72,6 +77,15 @@ for my $case (
     is($data->{program}, '/bin/sh', 'exec --json: the program');
 }
 
+# An empty word of PATH is the directory where one is.
+{
+    symlink '/bin/sh', "$dir/sh-here" or die "symlink: $!\n";
+    local $ENV{PATH} = ":$ENV{PATH}";
+    my ($out, $err, $status) = run('sh', '-c', 'cd "$1" && shift && exec "$@"', 'sh', "$dir", command(qw(exec --json sh-here)));
+    is("$err$status", '0', 'exec: a program of this directory');
+    is(data($out)->{program}, './sh-here', 'exec: by an empty word of PATH');
+}
+
 # What is said of a program with capabilities, and of what really executes it.
 SKIP: {
     my $program = "$dir/cat";
@@ -105,6 +119,23 @@ SKIP: {
     my ($out, $err, $status) = run(nobodys('exec', $secret));
     is("$out$status", '1', 'exec: a file that is not for this user');
     like($err, qr{\Aprivs exec: \Q$secret\E: Permission denied \(the process may not execute it\)\.\n\z}, 'exec: and a sentence');
+}
+
+# With a set-id bit the ids differ.
+SKIP: {
+    skip 'root alone has another user', 2 if $> || !nobody_can_run();
+    my $other = "$dir/other";
+    system('cp', '/bin/cat', $other) == 0 or die "cp: $?\n";
+    chmod 04755, $other or die "$other: $!\n";
+    my ($out, $err) = run(nobodys('exec', $other));
+    my @real = run(as_nobody($other, '/proc/self/status'));
+    skip "$other cannot be run by another user: $real[1]", 2 if $real[2];
+    my %id;
+    @id{qw(real effective saved fs)} = split ' ', status_of($real[0])->{Uid};
+    skip 'nothing here has a set-id bit', 2 if $id{effective} == $id{real};
+    is($err, '', 'exec: a set-user-id program') or diag($err);
+    like(words($out), qr/\buid $id{real} -> \Q@{[ join ', ', map { "$_ $id{$_}" } qw(real effective saved fs) ]}\E gid /,
+        'exec: each of its ids');
 }
 
 done_testing;

@@ -39,7 +39,7 @@ sub import {
 
     require Devel::Cover;
     Devel::Cover->import('-db', "$folder/none", qw(-silent 1 -blib 0 -coverage), @criteria,
-        '-dir', $folder, qw(-ignore . -select), '\bblib/(?:lib|script)/');
+        '-dir', $folder, qw(-ignore . -select), '(?:\bLinux/Prctl(?:/[^/]+)*\.pm|\bscript/privs)\z');
     require Data::Dumper;    # while it can be found
     $^P &= ~0x100;    # the names of evals stay as they are
     my %new = (
