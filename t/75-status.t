@@ -11,7 +11,7 @@ use POSIX ();
 use Test::More;
 
 use lib 't/lib';
-use Seccomp qw(no_seccomp);
+use Seccomp qw(no_seccomp prctl_answers);
 use SystemCalls qw(sys);
 use TestChild qw(company in_child proc_caps proc_status);
 
@@ -781,6 +781,77 @@ for my $class (undef, '', 'Linux::Prctl', $me, []) {
     my @threads = $CLASS->threads($$);
     is($! + 0, 7, 'success leaves $! alone');
     is(eval { $CLASS->of(1) ? 1 : 0 }, 1, 'an object is true');
+}
+
+# ---- what is rarely so ----
+
+my $files = File::Temp->newdir;
+chmod 0755, $files or die "$files: $!\n";
+
+# Of a process that ends after it was read, and that is no longer asked for more than it said.
+{
+    pipe my $end, my $hold or die "pipe: $!\n";
+    my $pid = fork // die "fork: $!\n";
+    if (!$pid) {
+        close $hold;
+        eval { cap_permitted->clear };
+        sysread $end, my $byte, 1;
+        POSIX::_exit(0);
+    }
+    select undef, undef, undef, 0.01 until {proc_status("/proc/$pid/status")}->{CapPrm} !~ /[^0]/;
+    my $status = $CLASS->of($pid);
+    my $before = $status->why('chown');
+    close $hold;
+    waitpid $pid, 0;
+    is_deeply($status->why('chown'), $before, 'why: of one that has ended since');
+}
+
+# What a filter keeps from it is not told.
+SKIP: {
+    my $no = no_seccomp();
+    skip "no filter: $no", 1 if length $no;
+    my $names = in_child { prctl_answers(EPERM, 30); join ' ', sort keys %{ $CLASS->current->as_hash } };    # PR_GET_TIMERSLACK
+    is($names, join(' ', grep { $_ ne 'timerslack' } sort keys %{ $CLASS->current->as_hash }), 'current: but for what is refused');
+}
+
+# Names of files are those of processes.
+{
+    my $name = "a\nb\\c";
+    system('cp', '/bin/true', "$files/$name") == 0 or die "cp: $?\n";
+    my $after = $CLASS->current->after_exec("$files/$name");
+    is($after->name, $name, 'after_exec: a name with a newline and a backslash');
+    like($after->report, qr/^[ *] at_secure +\d$/m, 'report: of what will be: is it at_secure?');
+    like($after->report, qr/^  assumed +shared_fs$/m, 'report: and what is assumed');
+}
+
+# What no kernel tells, and the caller may say.
+SKIP: {
+    my $file = "$files/gives";
+    system('cp', '/bin/true', $file) == 0 or die "cp: $?\n";
+    skip 'root with setfcap, and another user', 7 if $> || !in_child { POSIX::setuid(65534) ? 1 : 0 } || !eval { require Linux::Prctl::FileCaps; Linux::Prctl::FileCaps->from_text('cap_kill=ep')->set($file); 1 };
+    my $after = sub {
+        my (%given) = @_;
+        return join ' ', in_child {
+            POSIX::setuid(65534);
+            my $then = $CLASS->current->after_exec($file, %given);
+            (@{ $then->caps->{permitted} }, map {"($_)"} @{ $then->assumed });
+        };
+    };
+    is($after->(), 'kill (shared_fs)', 'after_exec: a file with a capability');
+    is($after->(shared_fs => 0), 'kill', 'after_exec: who shares its directory with nobody');
+    is($after->(shared_fs => 1), '',     'after_exec: who shares it gains nothing');
+    is($after->(tracer => 1), 'kill (shared_fs)', 'after_exec: a tracer that may do more');
+    is($after->(tracer => 0), '(shared_fs)',      'after_exec: one that may not');
+    # Not for all to read.
+    chmod 0711, $file or die "$file: $!\n";
+    my @said = in_child {
+        capbset_drop('kill') == 0 or return ('dropped: no', '');
+        POSIX::setuid(65534);
+        map { my $what = $_; dies_of(sub { $CLASS->current->after_exec($file, %$what) }) } {}, { shared_fs => 1 };
+    };
+    skip 'root with setpcap', 2 if $said[0] eq 'dropped: no';
+    like($said[0], qr/effective that the bounding set cuts off, if it is a program: it cannot be read\)\z/, 'after_exec: a file that is not read');
+    is($said[1], $said[0], 'after_exec: whoever shares what');
 }
 
 done_testing;

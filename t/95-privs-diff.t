@@ -149,6 +149,12 @@ for my $case (
     is_deeply([ map { /\A {4}(.*)/ ? $1 : () } split /\n/, $out ], $gained, "diff of files: $title: what is gained") or diag($out);
 }
 
+{
+    my @two = map { inventory(files => [ file(mode => '4755', uid => $_) ]) } 4_000_000_000, 0;
+    is_deeply(data((privs('diff', '--json', @two))[0])->{gained}[0]{changes}, [ { what => 'set-uid', gained => 'root', lost => '' } ],
+        'diff --json of files: one for another is no loss');
+}
+
 # Of real ones.
 SKIP: {
     mkdir "$dir/tree" or die "tree: $!\n";
