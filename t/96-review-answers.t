@@ -51,7 +51,23 @@ my %ways  = (
     get    => sub { $CLASS->get($_[0]) },
     remove => sub { $CLASS->remove($_[0]) },
 );
-# Which call the C library makes of fstat(2) is its own affair; all of them are answered.
+# Which call the C library makes of fstat(2) is its own affair; all of them are answered. It may
+# even have a structure of its own filled and copy from that: where nothing was filled in, it
+# copies what happened to be there. Perl's structure is not on the stack.
+my @filled;
+my %structure_at = ($number{fstat} => 1, $number{newfstatat} => 2, $number{statx} => 4);
+if (!length no_listener()) {
+    supervised([ keys %structure_at ], sub {
+        my ($call) = @_;
+        my $at = $call->{args}[ $structure_at{ $call->{syscall} } ];
+        open my $maps, '<', "/proc/$call->{pid}/maps" or die "maps: $!\n";
+        no warnings 'portable';    # addresses have 64 bits where the listener works
+        my ($in) = grep { my ($from, $to) = /\A(\w+)-(\w+) / or die; hex $from <= $at && $at < hex $to } <$maps>;
+        push @filled, $in // 'nothing';
+        return;
+    }, sub { open my $in, '<', $file or die "$file: $!\n"; stat $in or die "stat: $!\n"; 1 });
+}
+my $of_its_own = @filled && !grep { !/\[stack\]$/ } @filled;
 for my $method (sort keys %ways) {
     for my $how ('trapped', 'pretended') {
         my ($error, $errno) = in_child {
@@ -61,8 +77,11 @@ for my $method (sort keys %ways) {
             return ('', 0) if eval { $ways{$method}->($file); 1 };
             return ($@, $! + 0);
         };
-        is($errno, EPROTO, "$method: what a $how fstat tells is not believed");
-        like($error, qr/\A\Q$method\E\(.*no kernel answers like that/, '... and why is said');
+        SKIP: {
+            skip 'the C library copies from a structure of its own, filled or not', 2 if $how eq 'pretended' && $of_its_own;
+            is($errno, EPROTO, "$method: what a $how fstat tells is not believed");
+            like($error, qr/\A\Q$method\E\(.*no kernel answers like that/, '... and why is said');
+        }
     }
 }
 
