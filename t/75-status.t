@@ -806,6 +806,21 @@ chmod 0755, $files or die "$files: $!\n";
     is_deeply($status->why('chown'), $before, 'why: of one that has ended since');
 }
 
+# What refusals say; and who can become root again without a capability.
+{
+    my $why = sub { my ($become) = @_; return in_child { $become->(); cap_permitted->clear; my $me = $CLASS->current; map { $me->why($_) } qw(dac_override chown) } };
+    my @said = $why->(sub { });
+    is_deeply([ map { $_->{errno} } @said ], [qw(EACCES EPERM)], 'why: the errno');
+    like($said[0]{text}, qr/ Without it, opening a file fails with EACCES\.\z/,       'why: of which call');
+    like($said[1]{text}, qr/ Without it, what it allows fails with EPERM\.\z/,        'why: of all others');
+  SKIP: {
+        skip 'root, and another user', 1 if $> || !in_child { POSIX::setuid(65534) ? 1 : 0 };
+        my (undef, $chown) = $why->(sub { $> = 65534 });
+        my ($root) = grep { $_->{way} eq 'be_root' } @{ $chown->{ways} };
+        is_deeply($root->{needs}, [], 'why: becoming root again takes nothing where another uid is still 0');
+    }
+}
+
 # What a filter keeps from it is not told.
 SKIP: {
     my $no = no_seccomp();
@@ -822,6 +837,26 @@ SKIP: {
     is($after->name, $name, 'after_exec: a name with a newline and a backslash');
     like($after->report, qr/^[ *] at_secure +\d$/m, 'report: of what will be: is it at_secure?');
     like($after->report, qr/^  assumed +shared_fs$/m, 'report: and what is assumed');
+}
+
+# Set-id bits in the terms of an exec.
+{
+    my $file = "$files/set-id";
+    system('cp', '/bin/true', $file) == 0 or die "cp: $?\n";
+    for my $case ([ 00755, 0, 0 ], [ 04755, 1, 0 ], [ 02755, 0, 1 ], [ 02745, 0, 0 ]) {    # without x for the group, it is for locks
+        my ($mode, $uid, $gid) = @$case;
+        chmod $mode, $file or die "$file: $!\n";
+        my $why = $CLASS->current->after_exec($file)->why('kill');
+        is_deeply([ @{ $why->{file} }{qw(set_user_id set_group_id)} ], [ $uid, $gid ], sprintf 'why: the bits of %04o', $mode);
+    }
+}
+
+# Another's code may be asked for modules.
+{
+    my $code = 'my $asked = 0; unshift @INC, sub { $asked++ if $_[1] eq "JSON/PP.pm"; return };'
+        . ' my $text = Linux::Prctl::Status->current->as_json; print $asked, ref JSON::PP->new->decode($text)';
+    my @command = ($^X, (map {"-I$_"} grep { !ref } @INC), '-MLinux::Prctl::Status', '-e', $code);
+    is(do { open my $from, '-|', @command or die "$^X: $!\n"; readline $from }, '1HASH', 'as_json: code in @INC is asked');
 }
 
 # What no kernel tells, and the caller may say.
