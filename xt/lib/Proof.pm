@@ -305,7 +305,7 @@ sub digests_of {
     my $common = Digest::SHA->new(256)->add("@how\n");
     my (%of, $all);
     for my $name (sort keys %{ maniread("$top/MANIFEST") }) {
-        next if $name =~ m{\A(?:README|Changes|bench/|packaging/|xt/(?!suite\z))};
+        next if $name =~ m{\A(?:MANIFEST|README|Changes|bench/|packaging/|xt/(?!suite\z))};
         my $sha = Digest::SHA->new(256)->addfile("$top/$name")->hexdigest;
         $all .= $sha;
         $name =~ m{\At/\d[^/]*\.t\z} ? $of{$name} = $sha : $common->add("$name $sha\n");
