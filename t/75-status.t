@@ -814,10 +814,22 @@ chmod 0755, $files or die "$files: $!\n";
     like($said[0]{text}, qr/ Without it, opening a file fails with EACCES\.\z/,       'why: of which call');
     like($said[1]{text}, qr/ Without it, what it allows fails with EPERM\.\z/,        'why: of all others');
   SKIP: {
-        skip 'root, and another user', 1 if $> || !in_child { POSIX::setuid(65534) ? 1 : 0 };
+        skip 'root, and another user', 4 if $> || !in_child { POSIX::setuid(65534) ? 1 : 0 };
         my (undef, $chown) = $why->(sub { $> = 65534 });
         my ($root) = grep { $_->{way} eq 'be_root' } @{ $chown->{ways} };
         is_deeply($root->{needs}, [], 'why: becoming root again takes nothing where another uid is still 0');
+        my ($then, $never) = in_child {
+            $> = 65534;
+            cap_permitted->clear;
+            my $first = $CLASS->current->after_exec('/bin/true')->why('chown');
+            POSIX::setuid(65534);
+            set_no_new_privs(1);
+            ($first, $CLASS->current->after_exec('/bin/true')->why('chown'));
+        };
+        ($root) = grep { $_->{way} eq 'be_root' } @{ $then->{ways} };
+        is_deeply($root->{needs}, [], 'why: nor before an exec');
+        is_deeply($never->{ways}, [], 'why: with no_new_privs there is no way');
+        like($never->{text}, qr/ Nothing can give it to this process\. /, 'why: and that is said');
     }
 }
 

@@ -339,13 +339,14 @@ SKIP: {
         my ($mount, @command) = @_;
         return run(qw(unshare --mount --pid --fork sh -c), "$mount || exit 97; exec \"\$\@\"", 'sh', @command);
     };
-    skip 'root, and a /proc of its own', 5 if $> || !nobody_can_run() || ($alone->('mount -t proc proc /proc', 'true'))[2];
+    skip 'root, and a /proc of its own', 6 if $> || !nobody_can_run() || ($alone->('mount -t proc proc /proc', 'true'))[2];
     for my $case ([ [], 'No process has any.' ], [ [qw(--with CAP_CHOWN)], 'No process has chown.' ]) {
         my ($more, $message) = @$case;
         is_deeply([ $alone->('mount -t proc proc /proc', nobodys('ps', @$more)) ], [ '', "privs ps: $message\n", 1 ], "ps @$more: $message");
     }
     my $denied = do { local $! = POSIX::EACCES(); "$!" };
-    for my $case ([ 0755, 'show', 'x', '/proc is not mounted.' ], [ 0755, 'ps', '--threads', '/proc is not mounted.' ],
+    my $none = do { local $! = POSIX::ENOENT(); "of(1): $! (/proc is not mounted)." };
+    for my $case ([ 0755, 'show', '1', $none ], [ 0755, 'show', 'x', '/proc is not mounted.' ], [ 0755, 'ps', '--threads', '/proc is not mounted.' ],
         [ 0, 'ps', '--threads', "/proc: $denied." ]) {
         my ($mode, $command, $word, $message) = @$case;
         is_deeply([ $alone->(sprintf('mount -t tmpfs -o mode=%04o none /proc', $mode), nobodys($command, $word)) ],
