@@ -865,9 +865,9 @@ SKIP: {
 
 # Another's code may be asked for modules.
 {
-    my $code = 'my $asked = 0; unshift @INC, sub { $asked++ if $_[1] eq "JSON/PP.pm"; return };'
+    my $code = 'use Linux::Prctl::Status; my $asked = 0; unshift @INC, sub { $asked++ if $_[1] eq "JSON/PP.pm"; return };'
         . ' my $text = Linux::Prctl::Status->current->as_json; print $asked, ref JSON::PP->new->decode($text)';
-    my @command = ($^X, (map {"-I$_"} grep { !ref } @INC), '-MLinux::Prctl::Status', '-e', $code);
+    my @command = ($^X, (map {"-I$_"} grep { !ref } @INC), '-e', $code);
     is(do { open my $from, '-|', @command or die "$^X: $!\n"; readline $from }, '1HASH', 'as_json: code in @INC is asked');
 }
 

@@ -9,6 +9,8 @@ package TellPerl;
 #   quick and needs nothing but an open file: it may be in another root directory, or nobody;
 #   a child that has loaded more than its parent tells it all itself.
 #
+# Nothing is told of a module that a program loads by -M: perl does that before it comes to this.
+#
 # By Devel::Cover's own names for its parts, of version 1.38: xt/coverage-perl fails if nothing
 # is told.
 use 5.014;
