@@ -66,24 +66,24 @@ int __wrap_dup2(int from, int to);
 
 static __thread bool in_child;
 
-pid_t __wrap_lp_clone_sharing(const struct lp_beginning *begin)
+static pid_t marked(pid_t (*make)(const struct lp_beginning *), const struct lp_beginning *begin)
 {
     pid_t pid;
 
     in_child = true;
-    pid = __real_lp_clone_sharing(begin);
+    pid = make(begin);
     in_child = false;
     return pid;
 }
 
+pid_t __wrap_lp_clone_sharing(const struct lp_beginning *begin)
+{
+    return marked(__real_lp_clone_sharing, begin);
+}
+
 pid_t __wrap_lp_clone_copying(const struct lp_beginning *begin)
 {
-    pid_t pid;
-
-    in_child = true;
-    pid = __real_lp_clone_copying(begin);
-    in_child = false;
-    return pid;
+    return marked(__real_lp_clone_copying, begin);
 }
 
 int __wrap_open(const char *path, int flags, ...)

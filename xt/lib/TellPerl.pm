@@ -110,7 +110,7 @@ sub tell_all {
     Devel::Cover::set_coverage(@criteria);
     if ($$ != $first && !grep { $_ != $first } values %loaded_by) {
         my $counts = $old{'Devel::Cover::coverage'}->($last);
-        eval { put(c => { map { $_ => $counts->{$_} } qw(statement branch condition) }) };
+        eval { put(c => { map { $_ => $counts->{$_} } @criteria }) };
         return;
     }
     # It can be told once by a process. An exec may fail.
@@ -192,10 +192,8 @@ sub write_all {
             my $there = $what->{$name};
             $told{$name}{statement} = [ map { [ $there->{statement}[$_], $count->{statement}[$_] ] }
                 0 .. $#{ $count->{statement} } ];
-            for my $kind (qw(branch)) {
-                $told{$name}{$kind} = [ map { [ $there->{$kind}[$_][0], $there->{$kind}[$_][1]{text}, @{ $count->{$kind}[$_] } ] }
-                    0 .. $#{ $count->{$kind} // [] } ];
-            }
+            $told{$name}{branch} = [ map { [ $there->{branch}[$_][0], $there->{branch}[$_][1]{text}, @{ $count->{branch}[$_] } ] }
+                0 .. $#{ $count->{branch} // [] } ];
         }
         put(a => \%told);
     }
