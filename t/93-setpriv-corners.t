@@ -546,6 +546,12 @@ SKIP: {
     $error = in_child { died_of(@plan, caps => ['chown'], ambient_caps => ['kill']) };
     like($error, qr/\Asetpriv: ambient_caps: kill is not in caps, and ambient needs permitted at /,
         'ambient_caps beyond caps: what is wrong with them');
+    $error = in_child {
+        Linux::Prctl::cap_permitted()->drop('kill');
+        died_of(@plan, caps => ['chown'], ambient_caps => ['kill']);
+    };
+    like($error, qr/\Asetpriv: ambient_caps: kill is not permitted now at /,
+        '... and of one that is not there at all, that it is not');
     $error = in_child { died_of(@plan, inh_caps => '-kill', ambient_caps => ['kill']) };
     like($error, qr/\Asetpriv: ambient_caps: kill is not in inh_caps, and ambient needs inheritable at /,
         '... and beyond inh_caps');
