@@ -73,6 +73,8 @@ for my $case (
     [ 'a new program', [], [process(caps => $some)],
         { server => [ 'effective: kill', 'permitted: kill' ] } ],
     [ 'a new program without any', [], [process()], {} ],
+    [ 'a new program of root', [], [process(uid => 0)],
+        { server => [ map { "$_ uid: 0" } qw(real effective saved fs) ] } ],
     [ 'uid 0', [process(uid => 33)], [process(uid => 0)],
         { server => [ map { "$_ uid: 0, before 33" } qw(real effective saved fs) ] } ],
     [ 'another user', [process(uid => 33)], [process(uid => 34)], {} ],
