@@ -98,7 +98,7 @@ like($said, qr{\Aspawn: exec of /no/such/program: }, 'supervise: ... and why');
 my $file = "$dir/supervised";
 my $supervisor = fork // die "fork: $!\n";
 if (!$supervisor) {
-    exec @perl, 'eg/supervise', $sh, '-c', 'trap "exit 9" TERM; echo $$ >"$0"; while :; do sleep 0.05; done', $file or POSIX::_exit(96);
+    exec @perl, 'eg/supervise', $sh, '-c', 'exec 2>/dev/null; trap "exit 9" TERM; echo $$ >"$0"; while :; do sleep 0.05; done', $file or POSIX::_exit(96);
 }
 ok(comes(sub { content($file) =~ /\n/ }), 'supervise: the program runs');
 kill TERM => $supervisor;
