@@ -13,7 +13,7 @@ static HV *S_new_environment(pTHX_ const struct options *options, const struct w
                              const struct lp_creds *now)
 {
     struct id_option id = wanted->real[UID];
-    const char *term = PerlEnv_getenv("TERM");
+    const char *term;
     struct passwd entry;
     HV *env;
     SV *what;
@@ -31,6 +31,7 @@ static HV *S_new_environment(pTHX_ const struct options *options, const struct w
     put(env, "USER", newSVpv(entry.pw_name, 0));
     put(env, "LOGNAME", newSVpv(entry.pw_name, 0));
     put(env, "PATH", newSVpv(id.id ? USERS_PATH : ROOTS_PATH, 0));
+    term = PerlEnv_getenv("TERM"); /* to be used at once: another thread may change it */
     if (term)
         put(env, "TERM", newSVpv(term, 0));
     return env;

@@ -116,6 +116,16 @@ PERL_STATIC_INLINE void S_bare_constant(pTHX_ SV *entry, SV *value)
     SvROK_on(entry);
 }
 
+/* Who changes the environment holds this lock (since 5.40). Before, only perl's first thread
+ * changes it, without a lock, and nothing keeps another one from reading what it frees. */
+#ifdef ENV_READ_LOCK
+#define LOCK_ENVIRONMENT ENV_READ_LOCK
+#define UNLOCK_ENVIRONMENT ENV_READ_UNLOCK
+#else
+#define LOCK_ENVIRONMENT NOOP
+#define UNLOCK_ENVIRONMENT NOOP
+#endif
+
 /* Before 5.16, perl remembers the four ids that $<, $>, $( and $) show. */
 #define reread_ids() S_reread_ids(aTHX)
 PERL_STATIC_INLINE void S_reread_ids(pTHX)

@@ -119,14 +119,14 @@ static char *const *S_env_of(pTHX_ const struct options *options, HV *hash)
     return (char *const *)env;
 }
 
-/* reset: what reset_env makes of it, or NULL. */
+/* What is given as the environment, or what reset_env makes of it; NULL: the process's own. */
 #define read_env(options, reset) S_read_env(aTHX_ options, reset)
 static char *const *S_read_env(pTHX_ const struct options *options, HV *reset)
 {
     SV *value = given(options, env);
 
     if (!value)
-        return reset ? env_of(options, reset) : environ;
+        return reset ? env_of(options, reset) : NULL;
     if (reset)
         contradict(options, OPT_env, OPT_reset_env);
     if (!SvROK(value) || SvTYPE(SvRV(value)) != SVt_PVHV)
@@ -134,38 +134,64 @@ static char *const *S_read_env(pTHX_ const struct options *options, HV *reset)
     return env_of(options, (HV *)SvRV(value));
 }
 
-#define DEFAULT_PATH "/bin:/usr/bin" /* as the C library has it */
-
-static const char *path_of(char *const *env)
-{
-    for (; env && *env; env++)
-        if (strncmp(*env, "PATH=", 5) == 0)
-            return *env + 5;
-    return DEFAULT_PATH;
-}
-
-/* The places of the program: one, if its name has a slash, else one for each directory. */
+/* The program, by its name alone. */
 #define read_program(options, spawn) S_read_program(aTHX_ options, spawn)
 static void S_read_program(pTHX_ const struct options *options, struct lp_spawn *spawn)
 {
     const char *name = path_option(options, OPT_program);
-    const char *path = path_of(spawn->env);
-    const char **file;
-    size_t count = 1;
+    const char **file = scratch(2 * sizeof *file);
 
     if (!name)
         name = spawn->argv[0];
     if (!*name)
         bad_plan(options, ENOENT, "exec of \"\": %s", Strerror(ENOENT));
+    file[0] = name;
+    file[1] = NULL;
+    spawn->file = file;
+}
+
+/* The process's own environment, in a copy: a store into %ENV frees what was there. */
+#define own_environment() S_own_environment(aTHX)
+static char *const *S_own_environment(pTHX)
+{
+    size_t count = 0, bytes = 0;
+    char **env, *text;
+
+    LOCK_ENVIRONMENT;
+    for (; environ && environ[count]; count++)
+        bytes += strlen(environ[count]) + 1;
+    env = scratch((count + 1) * sizeof *env + bytes);
+    text = (char *)&env[count + 1];
+    for (size_t i = 0; i < count; i++) {
+        env[i] = text;
+        text = stpcpy(text, environ[i]) + 1;
+    }
+    UNLOCK_ENVIRONMENT;
+    env[count] = NULL;
+    return env;
+}
+
+#define DEFAULT_PATH "/bin:/usr/bin" /* as the C library has it */
+
+static const char *path_of(char *const *env)
+{
+    for (; *env; env++)
+        if (strncmp(*env, "PATH=", 5) == 0)
+            return *env + 5;
+    return DEFAULT_PATH;
+}
+
+/* The places of a program whose name has no slash: one for each directory of PATH. */
+#define places_of(name, env) S_places_of(aTHX_ name, env)
+static const char *const *S_places_of(pTHX_ const char *name, char *const *env)
+{
+    const char *path = path_of(env);
+    size_t count = 1;
+    const char **file;
+
     for (const char *at = path; *at; at++)
         count += *at == ':';
     file = scratch((count + 1) * sizeof *file);
-    spawn->file = file;
-    if (strchr(name, '/')) {
-        file[0] = name;
-        file[1] = NULL;
-        return;
-    }
     for (size_t i = 0; i < count; i++) {
         const size_t length = strcspn(path, ":");
 
@@ -174,6 +200,17 @@ static void S_read_program(pTHX_ const struct options *options, struct lp_spawn 
         path += length + 1;
     }
     file[count] = NULL;
+    return file;
+}
+
+/* What is left to the environment as it is now. */
+#define read_environment(spawn) S_read_environment(aTHX_ spawn)
+static void S_read_environment(pTHX_ struct lp_spawn *spawn)
+{
+    if (!spawn->env)
+        spawn->env = own_environment();
+    if (!strchr(spawn->file[0], '/'))
+        spawn->file = places_of(spawn->file[0], spawn->env);
 }
 
 /* ---- descriptors ---- */
@@ -509,14 +546,23 @@ static bool has_plan(const struct options *options)
     return false;
 }
 
+/* For tests. Not by getenv(3): another thread may be changing what that reads. */
+#define copies_memory() S_copies_memory(aTHX)
+static bool S_copies_memory(pTHX)
+{
+    SV **way = hv_fetchs(GvHVn(PL_envgv), "LINUX_PRCTL_SPAWN", 0);
+
+    return way && SvPOK(*way) && strEQ(SvPVX(*way), "fork");
+}
+
 /* Returns what reset_env makes of the environment, or NULL. */
 #define read_spawn(options, spawn) S_read_spawn(aTHX_ options, spawn)
 static HV *S_read_spawn(pTHX_ const struct options *options, struct lp_spawn *spawn)
 {
-    const char *way = getenv("LINUX_PRCTL_SPAWN"); /* for tests */
     HV *env;
 
     Zero(spawn, 1, struct lp_spawn);
+    spawn->copy = copies_memory();
     read_command(options, spawn);
     spawn->becomes = has_plan(options);
     env = NULL;
@@ -536,7 +582,6 @@ static HV *S_read_spawn(pTHX_ const struct options *options, struct lp_spawn *sp
                                         MOST_UMASK);
     }
     spawn->defaults = not_ignored();
-    spawn->copy = way && strEQ(way, "fork");
     check_taint(options);
     check_root(options, spawn);
     return env;
@@ -678,6 +723,7 @@ static SV *S_do_spawn(pTHX_ SV **args, I32 count)
         result = plan_data(&options, &spawn.plan, env);
     } else {
         flush_all();
+        read_environment(&spawn); /* the last: all before may run code that changes %ENV */
         ENTER;
         result = newSViv(run_spawn(&options, &spawn));
         LEAVE;
