@@ -32,7 +32,27 @@ $ENV{TERM} = 'xterm';
 my $program = "$true$dirty";
 my $listed  = [$program];
 my @true    = (command => [$true]);
+# What runs code when it is read, and came from nowhere.
+package Clean {
+    sub new { my $value = $_[1]; return bless \$value, $_[0] }
+    use overload '""' => sub { my $text = ${ $_[0] }; return $text }, fallback => 1;
+    sub TIEARRAY { return bless $_[1], $_[0] }
+    sub TIEHASH { return bless $_[1], $_[0] }
+    sub FETCHSIZE { my $size = @{ $_[0] }; return $size }
+    sub FETCH { my ($self, $key) = @_; return ref $self && "$key" =~ /\A\d+\z/ ? '0' : 'x' }
+    sub FIRSTKEY { my ($self) = @_; my $reset = keys %$self; return each %$self }
+    sub NEXTKEY { my ($self) = @_; return each %$self }
+}
+my $object = Clean->new('0');
+tie my @clean, 'Clean', [ '0', '0' ];
+tie my %clean, 'Clean', { A => 1, B => 2 };
 my %case = (
+    'objects behind'    => [ command => [ $program, $object, $object ] ],
+    'a list behind'     => [ command => [$program], rlimits => { core => \@clean } ],
+    'a hash behind'     => [ command => [$program], env => \%clean ],
+    'truth behind'      => [ command => [$program], new_session => Clean->new('') ],
+    'an option behind'  => [ command => [$program], Clean->new('umask'), 18 ],
+    'a text of objects' => [ command => [ $true, Clean->new("a$dirty"), $object ] ],
     'nothing'          => [@true],
     'command'          => [ command => [$program] ],
     'a list'           => [ command => $listed ],
@@ -69,15 +89,24 @@ my @environments = (
     [ PATH => "/bin$dirty" ], [ PATH => "$open:/bin" ], [ IFS => " $dirty" ], [ CDPATH => "/$dirty" ], [ ENV => "/$dirty" ],
     [ BASH_ENV => "/$dirty" ], [ TERM => "xterm-256color$dirty" ], [ TERM => "x;y$dirty" ], [ TERM => "-x$dirty" ], [ OTHER => "x$dirty" ],
 );
-for my $set (@environments) {
-    my ($name, $value) = @$set;
-    local $ENV{$name} = $value;
-    my $title = "$name=" . ($value eq "$open:/bin" ? 'open' : $value);
+sub beside_system {
+    my ($title) = @_;
     try("spawn with $title", @true);
     my $said = eval { system $true; 1 } ? "status $?" : 1 . ' ' . reason();
     print "system with $title: $said\n";
     try("spawn with env and $title", @true, env => {});
     try("spawn with reset_env and $title", @true, reset_env => 1);
+    return;
+}
+for my $set (@environments) {
+    my ($name, $value) = @$set;
+    local $ENV{$name} = $value;
+    beside_system("$name=" . ($value eq "$open:/bin" ? 'open' : $value));
+}
+{
+    # What is in the hash is not what a program is given.
+    local *ENV = { PATH => '/bin', LINUX_PRCTL_SPAWN => $ENV{LINUX_PRCTL_SPAWN} };
+    beside_system('another %ENV');
 }
 SCRIPT
 open my $out, '>', "$dir/script" or die "script: $!\n";
@@ -100,10 +129,10 @@ each_way(sub {
     for my $set (map { /\Asystem with (.*)/ ? $1 : () } sort keys %beside) {
         is($beside{"spawn with $set"}, $beside{"system with $set"}, "$way: $set: as system has it");
         is($beside{"spawn with env and $set"}, 'status 0', "$way: $set: not with env");
-        my $reset = $set =~ /\ATERM/ ? $beside{"system with $set"} : 'status 0';
+        my $reset = $set =~ /\ATERM|%ENV\z/ ? $beside{"system with $set"} : 'status 0';
         is($beside{"spawn with reset_env and $set"}, $reset, "$way: $set: with reset_env, only what stays");
     }
-    is(scalar(grep { !/\Astatus/ } map { $beside{$_} } grep { /\Asystem/ } keys %beside), 7, "$way: seven of them are insecure");
+    is(scalar(grep { !/\Astatus/ } map { $beside{$_} } grep { /\Asystem/ } keys %beside), 8, "$way: eight of them are insecure");
 });
 
 # -t: it is said, and done.

@@ -31,7 +31,29 @@ struct options {
 };
 
 #define given(options, name) ((options)->value[OPT_##name])
-#define is_true(options, name) (given(options, name) && SvTRUE_nomg(given(options, name)))
+
+/* perl -T: PL_tainted tells that something in this statement came from outside. Code of Perl's
+ * that a value runs (FETCH, overloading) has statements of its own, which forget it; so it is
+ * kept around all that may run some. */
+#define KEEPING_TAINT(what)                                                         \
+    STMT_START {                                                                    \
+        const bool tainted_before = cBOOL(PL_tainted);                              \
+                                                                                    \
+        what;                                                                       \
+        if (tainted_before)                                                         \
+            TAINT;                                                                  \
+    } STMT_END
+
+#define truth_of(value) S_truth_of(aTHX_ value)
+static bool S_truth_of(pTHX_ SV *value)
+{
+    bool truth;
+
+    KEEPING_TAINT(truth = SvTRUE_nomg(value));
+    return truth;
+}
+
+#define is_true(options, name) (given(options, name) && truth_of(given(options, name)))
 
 /* ---- what is wrong ---- */
 
@@ -77,7 +99,14 @@ static SV *S_and_list(pTHX_ AV *words)
 /* ---- reading them ---- */
 
 /* Read once; unlike sv_mortalcopy, it leaves a temporary value its string. */
-#define copy_of(sv) sv_2mortal(newSVsv(sv))
+#define copy_of(sv) S_copy_of(aTHX_ sv)
+static SV *S_copy_of(pTHX_ SV *sv)
+{
+    SV *copy;
+
+    KEEPING_TAINT(copy = newSVsv(sv));
+    return sv_2mortal(copy);
+}
 
 static int find_option(const char *name, STRLEN length, enum option_user user)
 {
@@ -110,7 +139,7 @@ static SV *S_value_of(pTHX_ SV *value)
 
     if (!SvROK(copy) || is_handle(copy) || !is_string(copy))
         return copy;
-    text = SvPV_nomg(copy, length);
+    KEEPING_TAINT(text = SvPV_nomg(copy, length));
     return newSVpvn_flags(text, length, SVs_TEMP | SvUTF8(copy));
 }
 
@@ -135,9 +164,12 @@ static void S_read_options(pTHX_ struct options *options, enum option_user user,
     for (I32 i = 0; i < count; i += 2) {
         SV *name = copy_of(args[i]);
         STRLEN length = 0;
-        const char *text = SvOK(name) ? SvPV(name, length) : "";
-        int option = find_option(text, length, user);
+        const char *text = "";
+        int option;
 
+        if (SvOK(name))
+            KEEPING_TAINT(text = SvPV(name, length));
+        option = find_option(text, length, user);
         if (option < 0)
             bad_plan(options, EINVAL, "there is no option %s (there are %" SVf ")", shown(name),
                      SVfARG(option_names(user)));
@@ -168,6 +200,24 @@ static AV *S_list_option(pTHX_ const struct options *options, enum option option
     if (!is_list(value))
         bad_option(options, option, "%s is not an array reference", shown(value));
     return (AV *)SvRV(value);
+}
+
+#define list_length(list) S_list_length(aTHX_ list)
+static SSize_t S_list_length(pTHX_ AV *list)
+{
+    SSize_t last;
+
+    KEEPING_TAINT(last = av_len(list));
+    return last + 1;
+}
+
+#define next_entry(hash) S_next_entry(aTHX_ hash)
+static HE *S_next_entry(pTHX_ HV *hash)
+{
+    HE *entry;
+
+    KEEPING_TAINT(entry = hv_iternext(hash));
+    return entry;
 }
 
 /* Memory that lives as long as the call. */

@@ -82,7 +82,7 @@ static void S_read_command(pTHX_ const struct options *options, struct lp_spawn 
     if (!given(options, command))
         bad_plan(options, EINVAL, "command is not given: what is to be started?");
     list = list_option(options, OPT_command);
-    count = av_len(list) + 1;
+    count = list_length(list);
     if (count == 0)
         bad_plan(options, EINVAL, "command is empty");
     argv = scratch((size_t)(count + 1) * sizeof *argv);
@@ -102,8 +102,8 @@ static char *const *S_env_of(pTHX_ const struct options *options, HV *hash)
     HE *entry;
 
     (void)hv_iterinit(hash);
-    while ((entry = hv_iternext(hash))) {
-        SV *name = copy_of(hv_iterkeysv(entry));
+    while ((entry = next_entry(hash))) {
+        SV *name = value_of(hv_iterkeysv(entry));
         const char *key = c_text(options, sv_2mortal(newSVpvs("env: the name")), name);
         SV *what = sv_2mortal(newSVpvf("env: %s", key));
 
@@ -288,7 +288,7 @@ static void S_read_fds(pTHX_ const struct options *options, struct lp_spawn *spa
             bad_option(options, OPT_fds, "%s is not a hash reference", shown(value));
         hash = (HV *)SvRV(value);
         (void)hv_iterinit(hash);
-        while (hv_iternext(hash))
+        while (next_entry(hash))
             most++;
     }
     spawn->fd = scratch(most * sizeof *spawn->fd);
@@ -304,8 +304,8 @@ static void S_read_fds(pTHX_ const struct options *options, struct lp_spawn *spa
     if (!hash)
         return;
     (void)hv_iterinit(hash);
-    while ((entry = hv_iternext(hash)) && spawn->fds < most) {
-        SV *name = copy_of(hv_iterkeysv(entry));
+    while ((entry = next_entry(hash)) && spawn->fds < most) {
+        SV *name = value_of(hv_iterkeysv(entry));
         SV *what = sv_2mortal(newSVpvf("fds: %s:", shown(name)));
         STRLEN length;
         const char *text = SvPV_nomg(name, length);
@@ -376,7 +376,7 @@ static void S_read_limit(pTHX_ const struct options *options, SV *what, SV *valu
         limit->soft = limit->hard = limit_of(options, what, value);
         return;
     }
-    if (av_len((AV *)SvRV(value)) != 1)
+    if (list_length((AV *)SvRV(value)) != 2)
         bad_plan(options, EINVAL, "%" SVf " takes one number, or two: [soft, hard]",
                  SVfARG(what));
     limit->soft = limit_of(options, what, element((AV *)SvRV(value), 0));
@@ -401,8 +401,8 @@ static void S_read_limits(pTHX_ const struct options *options, struct lp_spawn *
     limit = scratch(C_ARRAY_LENGTH(limits) * sizeof *limit);
     spawn->limit = limit;
     (void)hv_iterinit(hash);
-    while ((entry = hv_iternext(hash))) {
-        SV *name = copy_of(hv_iterkeysv(entry));
+    while ((entry = next_entry(hash))) {
+        SV *name = value_of(hv_iterkeysv(entry));
         STRLEN length;
         const char *text = SvPV_nomg(name, length);
         size_t i = 0;
@@ -513,6 +513,8 @@ static void S_check_environment(pTHX_ bool reset)
     static const char *const names[] = {"TERM", "PATH", "IFS", "CDPATH", "ENV", "BASH_ENV"};
     const size_t count = reset ? 1 : C_ARRAY_LENGTH(names);
 
+    if (!mg_find((SV *)GvHVn(PL_envgv), PERL_MAGIC_env))
+        is_insecure("%%ENV is aliased to %s%s", "another variable");
     for (size_t i = 0; i < count; i++) {
         SV **value = hv_fetch(GvHVn(PL_envgv), names[i], (I32)strlen(names[i]), 0);
 

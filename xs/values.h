@@ -100,7 +100,7 @@ static struct set_option S_exactly(pTHX_ const struct options *options, enum opt
     struct set_option change = {.given = true, .list = true};
     AV *list = list_option(options, option);
 
-    for (SSize_t i = 0; i <= av_len(list); i++)
+    for (SSize_t i = 0, count = list_length(list); i < count; i++)
         change.raise |= named_bit(options, option, set, element(list, i));
     return change;
 }
@@ -147,11 +147,12 @@ static struct signal_option S_pdeathsig_option(pTHX_ const struct options *optio
     option.given = true;
     if (is_list(value)) {
         AV *list = (AV *)SvRV(value);
+        const SSize_t count = list_length(list);
 
-        if (av_len(list) > 1)
+        if (count > 2)
             bad_plan(options, EINVAL, "pdeathsig takes a signal and the process id of the parent");
         signal = element(list, 0);
-        if (av_len(list) == 1) {
+        if (count == 2) {
             SV *parent = element(list, 1);
 
             if (!is_string(parent) || !whole_number(parent, &number) || number > INT_MAX)
@@ -272,9 +273,11 @@ static SV *S_file_bytes(pTHX_ const struct options *options, enum option option,
     ENTER;
     if (path)
         SAVEDESTRUCTOR_X(close_input, in); /* also when the handler of a signal dies */
-    while ((got = PerlIO_read(in, block, sizeof block)) > 0
-           && SvCUR(bytes) <= MOST_INSTRUCTIONS * INSTRUCTION_BYTES)
-        sv_catpvn(bytes, block, (STRLEN)got);
+    do {
+        KEEPING_TAINT(got = PerlIO_read(in, block, sizeof block)); /* a layer may be of Perl's */
+        if (got > 0)
+            sv_catpvn(bytes, block, (STRLEN)got);
+    } while (got > 0 && SvCUR(bytes) <= MOST_INSTRUCTIONS * INSTRUCTION_BYTES);
     if (got < 0 || PerlIO_error(in))
         bad_plan(options, errno, "%s: %s", option_table[option].name, Strerror(errno));
     LEAVE;

@@ -125,7 +125,7 @@ static void S_keep_groups(pTHX_ const struct options *options, struct wanted *wa
 static void S_read_groups(pTHX_ const struct options *options, struct wanted *wanted)
 {
     AV *list = list_option(options, OPT_groups);
-    const SSize_t count = av_len(list) + 1;
+    const SSize_t count = list_length(list);
     gid_t *ids = scratch((size_t)count * sizeof *ids);
 
     for (SSize_t i = 0; i < count; i++) {
@@ -197,7 +197,7 @@ static void S_read_decision(pTHX_ const struct options *options, struct wanted *
     for (enum option option = OPT_clear_groups; option <= OPT_groups; option++) {
         SV *value = options->value[option];
 
-        if (!value || (option != OPT_groups && !SvTRUE_nomg(value)))
+        if (!value || (option != OPT_groups && !truth_of(value)))
             continue;
         wanted->decision = option;
         word(decided, option_table[option].name);
