@@ -191,6 +191,10 @@ SKIP: {
     }
     my $kept = in_child { $ENV{SECRET} = 'kept'; eval { setpriv(reset_env => 1, groups => 'x') }; $ENV{SECRET} };
     is($kept, 'kept', 'reset_env: where the plan dies, nothing is changed');
+    local *ENV = { PATH => '/bin' };
+    my ($said, $errno) = died(no_new_privs => 1, reset_env => 1);
+    like($said, qr/\Asetpriv: reset_env: %ENV is another variable here/, 'reset_env: not where *ENV holds another hash');
+    is($errno, EINVAL, '... $!');
 }
 SKIP: {
     skip "no entry: $needs_root", 1 if $needs_root;

@@ -7,6 +7,9 @@
 #define USERS_PATH "/usr/local/bin:/usr/bin:/bin"
 #define ROOTS_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
+/* Is a store into %ENV one into the environment? Not where *ENV holds another hash. */
+#define env_is_environment() (mg_find((SV *)GvHVn(PL_envgv), PERL_MAGIC_env) != NULL)
+
 /* What reset_env makes of the environment, for the user that the process then is. */
 #define new_environment(options, wanted, now) S_new_environment(aTHX_ options, wanted, now)
 static HV *S_new_environment(pTHX_ const struct options *options, const struct wanted *wanted,
@@ -20,6 +23,9 @@ static HV *S_new_environment(pTHX_ const struct options *options, const struct w
 
     if (!is_true(options, reset_env))
         return NULL;
+    if (!options->child && !env_is_environment())
+        bad_plan(options, EINVAL, "reset_env: %%ENV is another variable here, and not what programs"
+                                  " are given");
     if (!id.given)
         id.id = now->uid[LP_REAL_ID];
     what = sv_2mortal(newSVpvf("reset_env: uid %lu", (unsigned long)id.id));
@@ -41,7 +47,7 @@ static HV *S_new_environment(pTHX_ const struct options *options, const struct w
 #define set_environment(env) S_set_environment(aTHX_ env)
 static void S_set_environment(pTHX_ HV *env)
 {
-    HV *all = get_hv("ENV", GV_ADD);
+    HV *all = GvHVn(PL_envgv);
     HE *entry;
 
     hv_clear(all);

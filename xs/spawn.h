@@ -513,7 +513,7 @@ static void S_check_environment(pTHX_ bool reset)
     static const char *const names[] = {"TERM", "PATH", "IFS", "CDPATH", "ENV", "BASH_ENV"};
     const size_t count = reset ? 1 : C_ARRAY_LENGTH(names);
 
-    if (!mg_find((SV *)GvHVn(PL_envgv), PERL_MAGIC_env))
+    if (!env_is_environment())
         is_insecure("%%ENV is aliased to %s%s", "another variable");
     for (size_t i = 0; i < count; i++) {
         SV **value = hv_fetch(GvHVn(PL_envgv), names[i], (I32)strlen(names[i]), 0);

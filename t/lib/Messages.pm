@@ -12,8 +12,7 @@ our @EXPORT_OK = qw(messages shape_of);
 # "%s: %s %lu is not mapped" and "$what $id is not mapped" are "... is not mapped".
 sub shape_of {
     my ($text) = @_;
-    $text =~ s/%[-+ #0-9.*]*(?:l|ll|h|z)?[a-zA-Z]/.../g;
-    $text =~ s/%%/%/g;
+    $text =~ s/%(?:(%)|[-+ #0-9.*]*(?:l|ll|h|z)?[a-zA-Z])/$1 \/\/ '...'/ge;
     $text =~ s/[\$\@](?:\{[^{}]*\}|[\w!]+)(?:->\{\w+\})?/.../g;
     $text =~ s/(?:\.\.\.){2,}/.../g;
     $text =~ s/(thread|other)\.\.\./$1(s)/g;
