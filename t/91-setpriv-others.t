@@ -74,6 +74,22 @@ shape plain_user => sub {
     }
 };
 
+# The file is that of the bytes of the path, and what is in it are bytes.
+{
+    my $dir  = File::Temp->newdir;
+    my $name = "$dir/caf\xe9";
+    open my $out, '>:raw', $name or die "$name: $!\n";
+    print {$out} instructions([ 0x20, 0, 0, 0 ], [ 0x06, 0, 0, 0x0a0d0a0d ]);
+    close $out or die "$name: $!\n";
+    utf8::upgrade(my $upgraded = $name);
+    my $lived = eval { use open IN => ':crlf'; setpriv(no_new_privs => 1, seccomp_filter => { file => $upgraded }, dry_run => 1) };
+    ok($lived, 'a filter is read as bytes, from the path as bytes') or diag($@);
+    open my $other, '>', "$dir/filter" or die "$dir/filter: $!\n";
+    close $other;
+    ($said, $errno) = died(no_new_privs => 1, seccomp_filter => { file => "$dir/filter\0.bpf" });
+    like($said, qr/seccomp_filter: file ".*" has a NUL in it/, 'a path with a NUL is that of no file');
+}
+
 SKIP: {
     skip "filter: $needs_filter", 9 if $needs_filter;
     my $file = File::Temp->new;

@@ -179,6 +179,29 @@ static void S_read_options(pTHX_ struct options *options, enum option_user user,
     }
 }
 
+/* A string for C, in a copy that lives as long as the call. */
+#define c_text(options, what, value) S_c_text(aTHX_ options, what, value)
+static const char *S_c_text(pTHX_ const struct options *options, SV *what, SV *value)
+{
+    STRLEN length;
+    SV *copy;
+    const char *text;
+
+    if (!is_string(value))
+        bad_plan(options, EINVAL, "%" SVf " %s is not a string", SVfARG(what), shown(value));
+    copy = copy_of(value);
+    (void)SvPV_force_nomg_nolen(copy); /* a number has no string yet */
+    if (SvUTF8(copy) && !sv_utf8_downgrade(copy, TRUE))
+        bad_plan(options, EINVAL, "%" SVf " %s has a character above 255", SVfARG(what),
+                 shown(copy));
+    text = SvPV(copy, length);
+    if (memchr(text, '\0', length))
+        bad_plan(options, EINVAL, "%" SVf " %s has a NUL in it", SVfARG(what), shown(copy));
+    return text;
+}
+
+#define option_word(option) sv_2mortal(newSVpv(option_table[option].name, 0))
+
 /* An element of a list, read once. */
 #define element(list, i) S_element(aTHX_ list, i)
 static SV *S_element(pTHX_ AV *list, SSize_t i)

@@ -11,29 +11,6 @@
 
 /* ---- strings ---- */
 
-/* A string for C, in a copy that lives as long as the call. */
-#define c_text(options, what, value) S_c_text(aTHX_ options, what, value)
-static const char *S_c_text(pTHX_ const struct options *options, SV *what, SV *value)
-{
-    STRLEN length;
-    SV *copy;
-    const char *text;
-
-    if (!is_string(value))
-        bad_plan(options, EINVAL, "%" SVf " %s is not a string", SVfARG(what), shown(value));
-    copy = copy_of(value);
-    (void)SvPV_force_nomg_nolen(copy); /* a number has no string yet */
-    if (SvUTF8(copy) && !sv_utf8_downgrade(copy, TRUE))
-        bad_plan(options, EINVAL, "%" SVf " %s has a character above 255", SVfARG(what),
-                 shown(copy));
-    text = SvPV(copy, length);
-    if (memchr(text, '\0', length))
-        bad_plan(options, EINVAL, "%" SVf " %s has a NUL in it", SVfARG(what), shown(copy));
-    return text;
-}
-
-#define option_word(option) sv_2mortal(newSVpv(option_table[option].name, 0))
-
 /* A path of an option, or NULL if it is not there. */
 #define path_option(options, option) S_path_option(aTHX_ options, option)
 static const char *S_path_option(pTHX_ const struct options *options, enum option option)

@@ -178,19 +178,9 @@ static struct signal_option S_pdeathsig_option(pTHX_ const struct options *optio
 #define string_option(options, option) S_string_option(aTHX_ options, option)
 static const char *S_string_option(pTHX_ const struct options *options, enum option option)
 {
-    SV *value = options->value[option];
-    STRLEN length;
-    const char *text;
+    const char *text = c_text(options, option_word(option), options->value[option]);
 
-    if (!is_string(value))
-        bad_option(options, option, "%s is not a string", shown(value));
-    value = copy_of(value);
-    if (SvUTF8(value) && !sv_utf8_downgrade(value, TRUE))
-        bad_option(options, option, "%s has a character above 255", shown(value));
-    text = SvPV(value, length);
-    if (memchr(text, '\0', length))
-        bad_option(options, option, "%s has a NUL in it", shown(value));
-    if (!length)
+    if (!*text)
         bad_plan(options, EINVAL, "%s is empty", option_table[option].name);
     return text;
 }
@@ -239,40 +229,23 @@ static IO *S_io_of(pTHX_ SV *value)
     return isGV_with_GP(thing) ? GvIO((GV *)thing) : SvTYPE(thing) == SVt_PVIO ? (IO *)thing : NULL;
 }
 
-/* The bytes of a file, given by its handle or as { file => $path }; no more than a bit beyond
- * what a filter may have. */
-#define file_bytes(options, option, value) S_file_bytes(aTHX_ options, option, value)
-static SV *S_file_bytes(pTHX_ const struct options *options, enum option option, SV *value)
+/* Without the layers that the pragma open gives: a filter is bytes. */
+#define open_input(path) S_open_input(aTHX_ path)
+static PerlIO *S_open_input(pTHX_ const char *path)
+{
+    SV *name = newSVpvn_flags(path, strlen(path), SVs_TEMP);
+
+    return PerlIO_openn(aTHX_ ":unix", "rb", -1, 0, 0, NULL, 1, &name);
+}
+
+/* The bytes that are left to read, but no more than a bit beyond what a filter may have. */
+#define rest_of(options, option, in) S_rest_of(aTHX_ options, option, in)
+static SV *S_rest_of(pTHX_ const struct options *options, enum option option, PerlIO *in)
 {
     SV *bytes = newSVpvn_flags("", 0, SVs_TEMP);
-    SV **path = NULL;
-    PerlIO *in;
     char block[4096];
     SSize_t got;
 
-    if (SvROK(value) && SvTYPE(SvRV(value)) == SVt_PVHV && !SvOBJECT(SvRV(value)))
-        path = hv_fetchs((HV *)SvRV(value), "file", 0);
-    if (path) {
-        SV *copy = copy_of(*path);
-
-        in = SvOK(copy) ? PerlIO_open(SvPV_nolen(copy), "rb") : NULL;
-        if (!in)
-            bad_plan(options, SvOK(copy) ? errno : EINVAL, "%s: %s: %s", option_table[option].name,
-                     shown(copy), SvOK(copy) ? Strerror(errno) : "not a path");
-    } else {
-        IO *io;
-
-        if (!names_handle(value))
-            bad_option(options, option, "%s is neither instructions nor a file", shown(value));
-        io = io_of(value);
-        in = io ? IoIFP(io) : NULL;
-        if (!in)
-            bad_plan(options, EBADF, "%s: the handle is not that of an open file",
-                     option_table[option].name);
-    }
-    ENTER;
-    if (path)
-        SAVEDESTRUCTOR_X(close_input, in); /* also when the handler of a signal dies */
     do {
         KEEPING_TAINT(got = PerlIO_read(in, block, sizeof block)); /* a layer may be of Perl's */
         if (got > 0)
@@ -280,8 +253,45 @@ static SV *S_file_bytes(pTHX_ const struct options *options, enum option option,
     } while (got > 0 && SvCUR(bytes) <= MOST_INSTRUCTIONS * INSTRUCTION_BYTES);
     if (got < 0 || PerlIO_error(in))
         bad_plan(options, errno, "%s: %s", option_table[option].name, Strerror(errno));
+    return bytes;
+}
+
+#define bytes_of_path(options, option, value) S_bytes_of_path(aTHX_ options, option, value)
+static SV *S_bytes_of_path(pTHX_ const struct options *options, enum option option, SV *value)
+{
+    SV *what = sv_2mortal(newSVpvf("%s: %s", option_table[option].name, "file"));
+    const char *path = c_text(options, what, value_of(value));
+    PerlIO *in = open_input(path);
+    SV *bytes;
+
+    if (!in)
+        bad_plan(options, errno, "%s: %s: %s", option_table[option].name,
+                 shown(sv_2mortal(newSVpv(path, 0))), Strerror(errno));
+    ENTER;
+    SAVEDESTRUCTOR_X(close_input, in); /* also when the handler of a signal dies */
+    bytes = rest_of(options, option, in);
     LEAVE;
     return bytes;
+}
+
+/* Of a file, given by its handle or as { file => $path }. */
+#define file_bytes(options, option, value) S_file_bytes(aTHX_ options, option, value)
+static SV *S_file_bytes(pTHX_ const struct options *options, enum option option, SV *value)
+{
+    SV **path = NULL;
+    IO *io;
+
+    if (SvROK(value) && SvTYPE(SvRV(value)) == SVt_PVHV && !SvOBJECT(SvRV(value)))
+        path = hv_fetchs((HV *)SvRV(value), "file", 0);
+    if (path)
+        return bytes_of_path(options, option, *path);
+    if (!names_handle(value))
+        bad_option(options, option, "%s is neither instructions nor a file", shown(value));
+    io = io_of(value);
+    if (!io || !IoIFP(io))
+        bad_plan(options, EBADF, "%s: the handle is not that of an open file",
+                 option_table[option].name);
+    return rest_of(options, option, IoIFP(io));
 }
 
 /* A program of seccomp(2): packed instructions, or the file that has them. */
