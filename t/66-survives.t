@@ -82,6 +82,10 @@ my %event = (
     },
 );
 
+# Before Linux 6.7, exec cleared what since then it keeps.
+my ($version, $patch) = (POSIX::uname())[2] =~ /\A(\d+)\.(\d+)/;
+my $is_cleared = $version < 6 || $version == 6 && $patch < 7;
+
 sub suid_dumpable { open my $in, '<', '/proc/sys/fs/suid_dumpable' or return 0; return <$in> + 0 }
 
 for my $name (sort keys %row) {
@@ -91,6 +95,7 @@ for my $name (sort keys %row) {
         skip "$name cannot be set here: $@", 1 if !defined $start;
         my %cell;
         @cell{qw(exec fork setuid)} = @{ $said{$name} };
+        $cell{exec} = 'cleared' if $name eq 'memory_merge' && $is_cleared;
         for my $event (sort keys %cell) {
             next if $cell{$event} eq 'computed';
             skip "$name: no uid to change to", 1 if $event eq 'setuid' && !eval {
