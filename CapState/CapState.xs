@@ -212,6 +212,7 @@ set(lp_file_caps self, SV *file, ...)
     PPCODE:
         PERL_UNUSED_VAR(file);
         target_args(cv, &ST(1), items - 1, &target);
+        check_dependency(cv);
         if (lp_file_set(&target.file, &self, &failure) != 0)
             file_failed(cv, &target.file, &failure);
         tell_followed(&target);
@@ -227,6 +228,7 @@ remove(lp_class class, SV *file, ...)
         PERL_UNUSED_VAR(class);
         PERL_UNUSED_VAR(file);
         target_args(cv, &ST(1), items - 1, &target);
+        check_dependency(cv);
         removed = lp_file_remove(&target.file, &failure);
         if (removed < 0)
             file_failed(cv, &target.file, &failure);

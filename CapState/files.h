@@ -76,6 +76,15 @@ static void S_target_args(pTHX_ CV *cv, SV **args, I32 count, lp_target *target)
     file_arg(cv, args[0], target);
 }
 
+/* What is changed, and to what, must not come from outside; as with chmod. The file was the last
+ * argument that was read. */
+#define check_dependency(cv) S_check_dependency(aTHX_ cv)
+static void S_check_dependency(pTHX_ CV *cv)
+{
+    if (PL_tainting && PL_tainted)
+        is_insecure(INSECURE_DEPENDENCY, function_name(cv));
+}
+
 #define tell_followed(target) S_tell_followed(aTHX_ target)
 static void S_tell_followed(pTHX_ const lp_target *target)
 {

@@ -229,6 +229,19 @@ PERL_STATIC_INLINE const char *S_string_or_null_arg(pTHX_ CV *cv, const char *ar
     return SvOK(sv) ? c_string_of(cv, argument, sv) : NULL;
 }
 
+/* ---- perl -T ---- */
+
+/* As perl says it of exec, chmod and others: with -t, that is a warning. */
+#define is_insecure(format, what) S_is_insecure(aTHX_ format, what)
+PERL_STATIC_INLINE void S_is_insecure(pTHX_ const char *format, const char *what)
+{
+    TAINT;
+    errno = EPERM;
+    taint_proper(format, what);
+}
+
+#define INSECURE_DEPENDENCY "Insecure dependency in %s%s"
+
 /* ---- lists of capabilities ---- */
 
 /* In scalar context a list would be its last name: say how many there are. */

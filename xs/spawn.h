@@ -452,15 +452,6 @@ static uint64_t not_ignored(void)
 
 /* ---- perl -T ---- */
 
-/* As perl says it of exec and system: with -t, that is a warning. */
-#define is_insecure(format, what) S_is_insecure(aTHX_ format, what)
-static void S_is_insecure(pTHX_ const char *format, const char *what)
-{
-    TAINT;
-    errno = EPERM;
-    taint_proper(format, what);
-}
-
 /* perl marks a PATH with a directory that others may write to. */
 #define has_insecure_directory(value) S_has_insecure_directory(aTHX_ value)
 static bool S_has_insecure_directory(pTHX_ SV *value)
@@ -510,7 +501,7 @@ static void S_check_taint(pTHX_ const struct options *options)
     if (!PL_tainting)
         return;
     if (PL_tainted)
-        is_insecure("Insecure dependency in %s%s", "spawn");
+        is_insecure(INSECURE_DEPENDENCY, "spawn");
     if (!given(options, env))
         check_environment(is_true(options, reset_env));
 }
