@@ -18,6 +18,9 @@ plan skip_all => 'this perl knows no tainting' if ($Config{ccflags} // '') =~ /N
 my $dir = File::Temp->newdir;
 chmod 0777, "$dir";
 my $true = program('true');
+open my $filter, '>:raw', "$dir/filter" or die "filter: $!\n";
+print {$filter} pack 'S C C L', 6, 0, 0, 0x7fff0000;    # allow all
+close $filter;
 
 # Each case says what spawn and what system died of; then how spawn ended.
 my $script = <<'SCRIPT';
@@ -69,6 +72,7 @@ my %case = (
     'process_group'    => [ @true, process_group => "0$dirty" ],
     'pdeathsig'        => [ @true, pdeathsig => "TERM$dirty" ],
     'no_new_privs'     => [ @true, no_new_privs => "1$dirty" ],
+    'a filter'         => [ @true, no_new_privs => 1, seccomp_filter => { file => "$open/filter$dirty" } ],
     'dry_run'          => [ command => [$program], dry_run => 1 ],
 );
 $SIG{__WARN__} = sub { print 'warning: ', $_[0] };
