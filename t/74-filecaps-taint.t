@@ -14,12 +14,13 @@ my $dir = File::Temp->newdir;
 open my $out, '>', "$dir/file" or die "file: $!\n";
 close $out;
 
-# Each case says what it died of: where setfcap is not effective, that is another reason.
+# Each case says what it died of: where setfcap is not effective, that is another reason. A process
+# for each: in 5.14 a method that is called after something died of this is insecure too.
 my $script = <<'SCRIPT';
 use strict;
 use warnings;
 use Linux::Prctl::FileCaps;
-my ($file) = $ARGV[0] =~ /\A(.*)\z/;
+my ($file, $name) = map { /\A(.*)\z/ } @ARGV;
 my $dirty  = substr $ARGV[0], 0, 0;
 my $class  = 'Linux::Prctl::FileCaps';
 my $some   = $class->from_text('cap_kill=p');
@@ -34,39 +35,36 @@ my %case = (
     'remove, a path from outside'  => sub { $class->remove("$file$dirty") },
     'chmod, a path from outside'   => sub { chmod 0644, "$file$dirty" },
 );
-$SIG{__WARN__} = sub { print "$ARGV[1]warning: ", $_[0] };
-for my $name (sort keys %case) {
-    $ARGV[1] = "$name: ";
-    my $lived = eval { $case{$name}->(); 1 };
-    print "$name: ", $lived ? 'lived' : 0 + $! . " $@" =~ s/\n//r, "\n";
-}
+$SIG{__WARN__} = sub { print "warning: ", $_[0] };
+my $lived = eval { $case{$name}->(); 1 };
+print $lived ? 'lived' : 0 + $! . " $@";
 SCRIPT
+my @cases = $script =~ /^    '(.*?)' *=> sub/mg;
 open $out, '>', "$dir/script" or die "script: $!\n";
 print {$out} $script;
 close $out;
 
 sub said_by {
-    my (@switches) = @_;
-    open my $from, '-|', $^X, (map {"-I$_"} grep { !ref } @INC), @switches, "$dir/script", "$dir/file" or die "perl: $!\n";
-    chomp(my @lines = <$from>);
-    return @lines;
+    my ($switch, $name) = @_;
+    open my $from, '-|', $^X, (map {"-I$_"} grep { !ref } @INC), $switch, "$dir/script", "$dir/file", $name or die "perl: $!\n";
+    return join '', <$from>;
 }
 
-my %said = map { /\A(.*?): (.*)\z/ } said_by('-T');
-is(scalar keys %said, 8, 'each case says what came of it');
-for my $name (sort keys %said) {
+cmp_ok(scalar @cases, '>', 7, 'there are cases');
+for my $name (@cases) {
     my ($function, $rest) = $name =~ /\A(\w+), (.*)/;
+    my $insecure = qr/Insecure dependency in $function while running with/;
+    my ($dies, $warns) = map { said_by($_, $name) } qw(-T -t);
     if ($function ne 'get' && $rest =~ /from outside/) {
         my $errno = $function eq 'chmod' ? qr/\d+/ : EPERM;
-        like($said{$name}, qr/\A$errno Insecure dependency in $function while running with -T switch at /, "-T: $name");
+        like($dies, qr/\A$errno $insecure -T switch at /, "-T: $name");
+        like($warns, qr/\Awarning: $insecure -t switch at /, "-t: $name: it is said");
+        unlike($warns, qr/^\d+ Insecure/m, '... and done');
     }
-    else { unlike($said{$name}, qr/Insecure/, "-T: $name") }
+    else {
+        unlike($dies, qr/Insecure/, "-T: $name");
+        unlike($warns, qr/Insecure/, "-t: $name");
+    }
 }
-
-# -t: it is said, and done. (perl says it of chmod more than once.)
-my @said   = said_by('-t');
-my %warned = map { /\A(\w+, .*): warning: Insecure dependency/ ? ($1 => 1) : () } @said;
-is_deeply([ sort keys %warned ], [ grep { /from outside/ && !/\Aget/ } sort keys %said ], '-t: each is a warning');
-is(scalar(grep { /: \d+ Insecure/ } @said), 0, '... and no exception');
 
 done_testing;
