@@ -76,8 +76,8 @@ static void S_target_args(pTHX_ CV *cv, SV **args, I32 count, lp_target *target)
     file_arg(cv, args[0], target);
 }
 
-/* What is changed, and to what, must not come from outside; as with chmod. The file was the last
- * argument that was read. */
+/* A file that is changed must not be named from outside, as with chmod. It was the last argument
+ * that was read; and perl counts all that is in the statement. */
 #define check_dependency(cv) S_check_dependency(aTHX_ cv)
 static void S_check_dependency(pTHX_ CV *cv)
 {
